@@ -1,0 +1,24 @@
+"""Decide what a talking robot shows, from the child's words, in microseconds on the CPU."""
+
+from tinyclf.classifier import Classifier
+from tinyclf.decision import Decision
+from tinyclf.errors import BundleError, DataError, InputError, LabelSetError, TinyclfError
+from tinyclf.labelfile import default_labels, read_labels
+from tinyclf.labelset import LabelSet
+from tinyclf.turn import Turn
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BundleError",
+    "Classifier",
+    "DataError",
+    "Decision",
+    "InputError",
+    "LabelSet",
+    "LabelSetError",
+    "TinyclfError",
+    "Turn",
+    "default_labels",
+    "read_labels",
+]

@@ -1,0 +1,64 @@
+"""Text to ids, the one place: training, export parity and the runtime all call ``Encoder``."""
+
+from sentencepiece import SentencePieceProcessor
+
+from tinyclf.turn import check_types
+
+PAD = 0
+"""The id at both ends of a sequence, between segments and behind shorter rows of a batch."""
+UNKNOWN = 1
+"""The id of any piece that the vocabulary does not hold."""
+
+# A child's turn is short. What counts stands at the end of an utterance and of a question, at the start of an answer.
+UTTERANCE_IDS, PREVIOUS_IDS, REPLY_IDS = 64, 32, 32
+CHARS_PER_ID = 8
+
+
+class Encoder:
+    """Turns the segments of a turn into one sequence of ids.
+
+    The sequence is ``PAD previous PAD utterance PAD reply PAD``; absent segments are left out with their PAD. Each
+    segment has its own block of ids (the vocabulary size apart), so that the student can tell a word that the child
+    said from the same word said by the robot. Normalisation (NFKC, lower case, punctuation, invisible characters,
+    stretched letters) is compiled into the tokenizer model. Texts are cut before they are tokenised, so the time is
+    bounded for any input length.
+    """
+
+    def __init__(self, tokenizer: bytes) -> None:
+        self._processor = SentencePieceProcessor(model_proto=tokenizer)
+        self._encode = self._processor.encode
+        self.vocabulary: int = self._processor.vocab_size()
+        self._nothing = {UNKNOWN, self._processor.piece_to_id("▁")}
+
+    def __call__(self, utterance: str, previous: str = "", reply: str = "") -> list[int]:
+        """The ids of a turn, or ``[]`` when the utterance holds nothing that the vocabulary knows.
+
+        Raises ``InputError`` when a segment is no ``str``.
+        """
+        check_types(utterance, previous, reply)
+        said = self._encode(_encodable(utterance[-UTTERANCE_IDS * CHARS_PER_ID :]))[-UTTERANCE_IDS:]
+        if self._nothing.issuperset(said):
+            return []
+        ids = [PAD, *said, PAD]
+        if previous:
+            before = self._encode(_encodable(previous[-PREVIOUS_IDS * CHARS_PER_ID :]))[-PREVIOUS_IDS:]
+            if before:
+                ids = [PAD, *[i + self.vocabulary for i in before], *ids]
+        if reply:
+            after = self._encode(_encodable(reply[: REPLY_IDS * CHARS_PER_ID]))[:REPLY_IDS]
+            if after:
+                ids = [*ids, *[i + 2 * self.vocabulary for i in after], PAD]
+        return ids
+
+    def normalise(self, text: str) -> str:
+        """The text as the student sees it, for reports and duplicate checks."""
+        return str(self._processor.normalize(_encodable(text))).replace("▁", " ").strip()
+
+
+def _encodable(text: str) -> str:
+    """Lone surrogates, which no UTF-8 holds, become question marks."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text

@@ -1,0 +1,100 @@
+"""The label set: the questions put to the student and the answers it may give. Data, not code."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tinyclf.turn import Turn
+
+Labels = Mapping[str, str | tuple[str, ...]]
+"""Head name to the chosen class (one-of) or classes (any-of)."""
+
+ClassRef = tuple[str, str]
+"""A class by head name and class name."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelClass:
+    """One possible answer to a head's question."""
+
+    name: str
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One question to the student: ``one-of`` its classes (softmax) or ``any-of`` them (sigmoid)."""
+
+    name: str
+    kind: Literal["one-of", "any-of"]
+    classes: tuple[LabelClass, ...]
+    default: str | tuple[str, ...]
+    question: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The class names in the order of the student's outputs."""
+        return tuple(c.name for c in self.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of the decision list: the first rule whose condition holds decides."""
+
+    when: str
+    then: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A turn with its labels and the reason; contrasting examples stand beside each other."""
+
+    turn: Turn
+    labels: Labels
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A costly mistake: answering ``never`` for a turn whose true label is one of ``when``."""
+
+    name: str
+    never: ClassRef
+    when: tuple[ClassRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """Heads, decision list, examples, pairs that never come out together, and costly mistakes."""
+
+    name: str
+    heads: tuple[Head, ...]
+    description: str = ""
+    rules: tuple[Rule, ...] = ()
+    examples: tuple[Example, ...] = ()
+    incompatible: frozenset[tuple[ClassRef, ClassRef]] = frozenset()
+    guards: tuple[Guard, ...] = ()
+    source: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """The table this was read from, kept so that a bundle can carry it unchanged."""
+
+    @property
+    def default(self) -> Labels:
+        """The labels given when there is nothing to decide on."""
+        return {head.name: head.default for head in self.heads}
+
+    def head(self, name: str) -> Head:
+        """The head of that name; ``KeyError`` when there is none."""
+        for head in self.heads:
+            if head.name == name:
+                return head
+        raise KeyError(name)
+
+    def conflicts(self, labels: Labels) -> list[tuple[ClassRef, ClassRef]]:
+        """The incompatible pairs that stand together in ``labels``."""
+        refs = {(head, name) for head, value in labels.items() for name in as_tuple(value)}
+        return sorted(pair for pair in self.incompatible if pair[0] in refs and pair[1] in refs)
+
+
+def as_tuple(value: str | Sequence[str]) -> tuple[str, ...]:
+    """The chosen classes of any head as a tuple: one-of answers become one-tuples."""
+    return (value,) if isinstance(value, str) else tuple(value)
