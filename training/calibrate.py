@@ -1,0 +1,116 @@
+"""Calibration: a temperature per head, then the operating points, all on the calibration split."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from tinyclf import LabelSet
+from tinyclf.labelset import Head
+from tinyclf.operating import OperatingPoint
+from training.metrics import Floats
+from training.probabilities import probabilities
+from training.risk import measure, strictest_first
+
+SURE = {"balanced": 0.90, "careful": 0.97}
+"""The accuracy that the sure decisions of an operating point shall have on the calibration split."""
+BOUND = 0.02
+"""``careful`` bounds the rate of every guarded mistake by this, with 95 % confidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What calibration found: a temperature per head, and the operating points."""
+
+    temperatures: Mapping[str, float]
+    points: Mapping[str, OperatingPoint]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "temperatures": dict(self.temperatures),
+            "operating_points": {name: point.to_dict() for name, point in self.points.items()},
+        }
+
+    @staticmethod
+    def from_dict(table: Mapping[str, Any]) -> "Calibration":
+        """From JSON."""
+        points = {name: OperatingPoint(name, **entry) for name, entry in table["operating_points"].items()}
+        return Calibration(table["temperatures"], points)
+
+
+def calibrate(
+    labels: LabelSet, logits: Mapping[str, Floats], goals: Mapping[str, Floats], bound: float = BOUND
+) -> Calibration:
+    """Fit temperatures and choose the operating points ``balanced`` and ``careful``.
+
+    ``balanced`` gates a guarded class where its F1 is best; ``careful`` gates it so that the guarded mistake is
+    proved to be rarer than ``bound``, or says that the split is too small for the proof.
+    """
+    temperatures = {h.name: temperature(h, logits[h.name], goals[h.name]) for h in labels.heads}
+    given = probabilities(labels, logits, temperatures)
+    sure = {
+        name: {h.name: sure_threshold(h, given[h.name], goals[h.name], wanted) for h in labels.heads}
+        for name, wanted in SURE.items()
+    }
+    gates: dict[str, dict[str, dict[str, float]]] = {name: {} for name in SURE}
+    promise: dict[str, dict[str, Any]] = {name: {} for name in SURE}
+    for guard in labels.guards:
+        head, cls = guard.never
+        curve = measure(labels, guard, given, goals)
+        chosen = {
+            "balanced": max(curve, key=lambda risk: (risk.f1, risk.gate)),
+            "careful": strictest_first(curve, bound),
+        }
+        for name, risk in chosen.items():
+            gates[name].setdefault(head, {})
+            gates[name][head][cls] = max(risk.gate, gates[name][head].get(cls, 0.0))
+            promise[name][guard.name] = risk.promise(bound)
+    return Calibration(
+        temperatures, {name: OperatingPoint(name, sure[name], gates[name], promise[name]) for name in SURE}
+    )
+
+
+def temperature(head: Head, logits: Floats, goals: Floats) -> float:
+    """The temperature with the least negative log-likelihood (Guo et al., arXiv:1706.04599), 0.05 to 20."""
+    known = ~np.isnan(goals[:, 0])
+    if not known.any():
+        return 1.0
+    scores, wanted = logits[known].astype(np.float64), goals[known]
+
+    def cost(log_t: float) -> float:
+        scaled = scores / np.exp(log_t)
+        if head.kind == "one-of":
+            return float((np.logaddexp.reduce(scaled, axis=1) - (wanted * scaled).sum(1)).mean())
+        return float((np.logaddexp(0, scaled) - wanted * scaled).sum(1).mean())
+
+    return float(np.exp(minimize_scalar(cost, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
+
+
+def sure_threshold(head: Head, given: Floats, goals: Floats, wanted: float) -> float:
+    """The least confidence from which on the decisions of a head are right at the wanted rate.
+
+    Where no threshold reaches the rate, the one that comes nearest with at least 20 decisions (or all, if fewer).
+    """
+    known = ~np.isnan(goals[:, 0])
+    if not known.any():
+        return 0.0
+    given, goals = given[known], goals[known]
+    if head.kind == "one-of":
+        confidence, right = given.max(1), given.argmax(1) == goals.argmax(1)
+    else:
+        confidence = np.maximum(given, 1 - given).min(1)
+        right = ((given >= 0.5) == (goals >= 0.5)).all(1)
+    order = np.argsort(-confidence, kind="stable")
+    rate = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    least = min(20, len(order))
+    reached = [i for i in range(least - 1, len(order)) if rate[i] >= wanted]
+    last = reached[-1] if reached else least - 1 + int(rate[least - 1 :].argmax())
+    return _down(float(confidence[order[last]]))
+
+
+def _down(value: float) -> float:
+    """Rounded down to four places, so that the row that set the threshold still passes it."""
+    return float(np.floor(value * 1e4) / 1e4)

@@ -1,0 +1,86 @@
+"""Check the authored corpus: every row, the counts, and that nothing of a test leaks into training."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tinyclf import LabelSet
+from tinyclf.labelset import as_tuple
+from training.augment import without_diacritics
+from training.rows import BadRow, Row, Rows, to_rows
+from training.sources import read_records
+from training.split import SHARES, part_of
+
+DATA = Path(__file__).parent / "data"
+CORPUS, FIELD = DATA / "corpus", DATA / "field"
+LANGUAGES = ("vi", "en", "mix")
+
+
+def read_corpus(labels: LabelSet, folder: Path = CORPUS) -> Rows:
+    """Read an authored folder and check what the general reader does not ask for.
+
+    Beyond ``to_rows`` every row needs a stable id of its own, a language, a family and a label for each head, and no
+    turn may stand twice.
+    """
+    rows = to_rows(read_records(str(folder)), labels)
+    ids: dict[str, str] = {}
+    turns: dict[str, str] = {}
+    good = []
+    for row in rows.good:
+        reason = _reason(row, labels, ids, turns)
+        ids.setdefault(row.id, row.place)
+        turns.setdefault(plain_turn(row), row.place)
+        if reason:
+            rows.bad.append(BadRow(row.place, reason))
+        else:
+            good.append(row)
+    rows.good = good
+    return rows
+
+
+def overlap(corpus: Sequence[Row], other: Sequence[Row]) -> list[tuple[str, str]]:
+    """The places of rows in ``other`` whose turn stands in ``corpus`` too, with where it stands there."""
+    known = {plain_turn(row): row.place for row in corpus}
+    return [(row.place, known[turn]) for row in other if (turn := plain_turn(row)) in known]
+
+
+def plain_turn(row: Row) -> str:
+    """A turn without case, diacritics and punctuation, to find twins that differ in these alone."""
+    texts = (row.turn.previous, row.turn.utterance, row.turn.reply)
+    return "|".join("".join(c for c in without_diacritics(t.casefold()) if c.isalnum()) for t in texts)
+
+
+def counts(rows: Sequence[Row], labels: LabelSet) -> dict[str, Any]:
+    """Counts by language, split and class, and the shares of rows with ``previous`` and ``reply``."""
+    by_class: dict[str, Counter[str]] = {}
+    for row in rows:
+        for head, value in row.labels(labels).items():
+            for name in as_tuple(value):
+                by_class.setdefault(f"{head}={name}", Counter())[row.lang] += 1
+    return {
+        "rows": len(rows),
+        "topics": len({row.topic for row in rows}),
+        "families": len({row.family for row in rows}),
+        "with_previous": sum(bool(row.turn.previous) for row in rows),
+        "with_reply": sum(bool(row.turn.reply) for row in rows),
+        "languages": dict(Counter(row.lang for row in rows)),
+        "splits": {name: sum(part_of(row.family) == name for row in rows) for name in ("train", *reversed(SHARES))},
+        "classes": {name: dict(counter) for name, counter in by_class.items()},
+    }
+
+
+def _reason(row: Row, labels: LabelSet, ids: dict[str, str], turns: dict[str, str]) -> str:
+    if not row.id:
+        return "no id"
+    if row.id in ids:
+        return f"id {row.id!r} stands at {ids[row.id]} already"
+    if row.lang not in LANGUAGES:
+        return f"lang {row.lang!r} is none of {', '.join(LANGUAGES)}"
+    if "/" not in row.family:
+        return f"family {row.family!r} is not of the form topic/name"
+    if missing := [head.name for head in labels.heads if head.name not in row.targets]:
+        return f"no label for head {missing[0]!r}"
+    if (turn := plain_turn(row)) in turns:
+        return f"the same turn stands at {turns[turn]}"
+    return ""

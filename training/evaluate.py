@@ -1,0 +1,134 @@
+"""Evaluate probabilities on labelled rows: every figure, for all rows and for each slice."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinyclf import LabelSet
+from tinyclf.decode import Chosen
+from tinyclf.operating import OperatingPoint
+from training.metrics import Floats, calibration_error, coverage_curve, macro_f1, upper_bound
+from training.probabilities import UNGATED, decide
+from training.rows import Row
+from training.targets import target_arrays
+
+SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+LEAST_SLICE = 20
+"""Slices of fewer rows are reported with their n but never named the worst."""
+
+Metrics = dict[str, Any]
+
+
+def evaluate(
+    labels: LabelSet, rows: Sequence[Row], given: Mapping[str, Floats], point: OperatingPoint = UNGATED
+) -> Metrics:
+    """All figures, with those of every slice of at least one row and the name of the worst slice."""
+    goals = target_arrays(rows, labels)
+    chosen = decide(labels, given, point)
+    found = _figures(labels, goals, given, chosen, np.arange(len(rows)))
+    slices = {
+        name: _figures(labels, goals, given, chosen, np.array(places))
+        for name, places in sorted(_slices(rows).items())
+        if len(places) < len(rows)
+    }
+    found["slices"] = slices
+    large = {name: figures["exact"] for name, figures in slices.items() if figures["n"] >= LEAST_SLICE}
+    found["worst_slice"] = min(large, key=large.__getitem__) if large else ""
+    return found
+
+
+def _slices(rows: Sequence[Row]) -> dict[str, list[int]]:
+    names: Sequence[Callable[[Row], str]] = (
+        lambda row: f"lang={row.lang}" if row.lang else "",
+        lambda row: "with previous" if row.turn.previous else "without previous",
+        lambda row: "with reply" if row.turn.reply else "without reply",
+        lambda row: f"topic={row.topic}" if row.topic else "",
+        lambda row: (
+            "1-3 words" if (n := len(row.turn.utterance.split())) < 4 else "4-9 words" if n < 10 else "10+ words"
+        ),
+    )
+    found: dict[str, list[int]] = {}
+    for i, row in enumerate(rows):
+        for name in names:
+            if key := name(row):
+                found.setdefault(key, []).append(i)
+    return found
+
+
+def _figures(
+    labels: LabelSet,
+    goals: Mapping[str, Floats],
+    given: Mapping[str, Floats],
+    chosen: Sequence[Chosen],
+    places: "np.ndarray[Any, np.dtype[np.int64]]",
+) -> Metrics:
+    """The figures of the rows at ``places``: per head, for all heads together, and for each guard."""
+    found: Metrics = {"n": len(places), "heads": {}, "guards": {}}
+    exact = np.ones(len(places), dtype=bool)
+    answers: dict[str, Floats] = {}
+    for h, head in enumerate(labels.heads):
+        goal = goals[head.name][places]
+        known = ~np.isnan(goal[:, 0])
+        goal = np.nan_to_num(goal)
+        answer = np.zeros_like(goal)
+        for i, place in enumerate(places):
+            answer[i, list(chosen[place][h])] = 1
+        answers[head.name] = answer
+        p = given[head.name][places]
+        if head.kind == "one-of":
+            truth, guess = goal.argmax(1), answer.argmax(1)
+            right = truth == guess
+            confidence = p[np.arange(len(p)), guess]
+            f1 = macro_f1(truth[known], guess[known]) if known.any() else 1.0
+        else:
+            right = ((goal >= 0.5) == (answer >= 0.5)).all(1)
+            confidence = np.where(answer >= 0.5, p, 1 - p).min(1)
+            f1 = _any_of_f1(goal >= 0.5, answer >= 0.5)
+        exact &= right | ~known
+        right, confidence = right[known], confidence[known]
+        found["heads"][head.name] = {
+            "accuracy": float(right.mean()) if known.any() else 1.0,
+            "macro_f1": f1,
+            "ece": calibration_error(confidence, right) if known.any() else 0.0,
+            "coverage": coverage_curve(confidence, right, SHARES) if known.any() else {},
+            "wrong_but_sure": float(((confidence >= 0.9) & ~right).mean()) if known.any() else 0.0,
+        }
+    found["exact"] = float(exact.mean())
+    for guard in labels.guards:
+        found["guards"][guard.name] = _guard_figures(labels, guard.never, guard.when, goals, answers, places)
+    return found
+
+
+def _any_of_f1(truth: "np.ndarray[Any, np.dtype[np.bool_]]", guess: "np.ndarray[Any, np.dtype[np.bool_]]") -> float:
+    hits, total = (truth & guess).sum(0), truth.sum(0) + guess.sum(0)
+    occurs = truth.any(0)
+    return float((2 * hits / np.maximum(total, 1))[occurs].mean()) if occurs.any() else 1.0
+
+
+def _guard_figures(
+    labels: LabelSet,
+    never: tuple[str, str],
+    when: Sequence[tuple[str, str]],
+    goals: Mapping[str, Floats],
+    answers: Mapping[str, Floats],
+    places: "np.ndarray[Any, np.dtype[np.int64]]",
+) -> Metrics:
+    """How often the guarded mistake happens, with its upper bound, and how well the guarded class is found."""
+    column = labels.head(never[0]).names.index(never[1])
+    answered = answers[never[0]][:, column] >= 0.5
+    wanted = np.nan_to_num(goals[never[0]][places, column]) >= 0.5
+    guarded = np.zeros(len(places), dtype=bool)
+    for head, name in when:
+        guarded |= np.nan_to_num(goals[head][places, labels.head(head).names.index(name)]) >= 0.5
+    mistakes, hits = int((answered & guarded).sum()), int((answered & wanted).sum())
+    precision, recall = hits / max(int(answered.sum()), 1), hits / max(int(wanted.sum()), 1)
+    return {
+        "turns": int(guarded.sum()),
+        "mistakes": mistakes,
+        "rate": mistakes / max(int(guarded.sum()), 1),
+        "upper_bound": upper_bound(mistakes, int(guarded.sum())),
+        "precision": precision,
+        "recall": recall,
+        "f1": 2 * precision * recall / max(precision + recall, 1e-9),
+    }

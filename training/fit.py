@@ -1,0 +1,167 @@
+"""A fit from rows to a calibrated student in a run folder; interrupted runs go on where they stopped."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tinyclf import LabelSet
+from tinyclf.encode import Encoder
+from tinyclf.errors import DataError
+from tinyclf.files import sha256, write_json, write_whole
+from tinyclf.labelfile import parse_labels
+from training.augment import Augmentation
+from training.calibrate import Calibration, calibrate
+from training.checkpoint import Progress, load_weights
+from training.evaluate import Metrics, evaluate
+from training.loop import CHECKPOINT, WEIGHTS, Schedule, predict, train
+from training.metrics import Floats
+from training.probabilities import probabilities
+from training.rows import Row
+from training.split import Splits
+from training.student import Shape, Student, build_student
+from training.targets import target_arrays
+from training.tokenizer import train_tokenizer
+
+CONFIG, TOKENIZER, CALIBRATION, REPORT = "config.json", "tokenizer.model", "calibration.json", "report.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that a fit depends on besides its rows and label set."""
+
+    architecture: str = "cnn"
+    vocabulary: int = 4000
+    dim: int = 64
+    filters: int = 128
+    hidden: int = 64
+    dropout: float = 0.3
+    schedule: Schedule = field(default_factory=Schedule)
+    augment: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished fit: what the export needs."""
+
+    folder: Path
+    labels: LabelSet
+    student: Student
+    encoder: Encoder
+    tokenizer: bytes
+    calibration: Calibration
+    config: Mapping[str, Any]
+    report: Mapping[str, Any]
+
+    def predict(self, rows: Sequence[Row]) -> dict[str, Floats]:
+        """Calibrated probabilities of shape (rows, classes) per head."""
+        logits = predict(self.student, self.encoder, [row.turn for row in rows])
+        return probabilities(self.labels, logits, self.calibration.temperatures)
+
+
+def fit(
+    labels: LabelSet,
+    splits: Splits,
+    settings: Settings,
+    folder: Path,
+    each_epoch: Callable[[Progress], None] = lambda progress: None,
+) -> Run:
+    """Train, calibrate and evaluate into ``folder``.
+
+    A folder that holds a stopped run of the same rows and settings is resumed, a finished one is loaded, one of
+    another run is refused with ``DataError``.
+    """
+    config = _config(labels, splits, settings)
+    _claim(folder, config)
+    if (folder / REPORT).exists():
+        return load_run(folder)
+    if not (folder / TOKENIZER).exists():
+        write_whole(folder / TOKENIZER, train_tokenizer(splits.train, settings.vocabulary))
+    encoder = Encoder((folder / TOKENIZER).read_bytes())
+    student = _student(labels, config, encoder)
+    augment = Augmentation() if settings.augment else None
+    progress = train(student, encoder, labels, splits.train, splits.dev, settings.schedule, augment, folder, each_epoch)
+    logits = predict(student, encoder, [row.turn for row in splits.calibration])
+    calibration = calibrate(labels, logits, target_arrays(splits.calibration, labels))
+    write_json(folder / CALIBRATION, calibration.to_dict())
+    report = {
+        "splits": {name: len(rows) for name, rows in _parts(splits).items()},
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch,
+        "history": progress.history,
+        "temperatures": dict(calibration.temperatures),
+        "test": _evaluate(labels, student, encoder, calibration, splits.test),
+    }
+    write_json(folder / REPORT, report)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return load_run(folder)
+
+
+def load_run(folder: Path) -> Run:
+    """A finished run from its folder; ``DataError`` when it is missing, not finished or damaged."""
+    if not (folder / REPORT).exists():
+        raise DataError(f"{folder}: holds no finished run; run `python -m training fit --out {folder}` to the end")
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        calibration = Calibration.from_dict(json.loads((folder / CALIBRATION).read_text(encoding="utf-8")))
+        tokenizer = (folder / TOKENIZER).read_bytes()
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{folder}: damaged run: {error}; fit again into another folder") from error
+    labels = parse_labels(config["label_set"])
+    encoder = Encoder(tokenizer)
+    student = _student(labels, config, encoder)
+    load_weights(folder / WEIGHTS, student)
+    return Run(folder, labels, student, encoder, tokenizer, calibration, config, report)
+
+
+def _student(labels: LabelSet, config: Mapping[str, Any], encoder: Encoder) -> Student:
+    settings = config["settings"]
+    torch.manual_seed(settings["schedule"]["seed"])
+    shape = Shape({head.name: len(head.names) for head in labels.heads}, encoder.vocabulary)
+    names = ("architecture", "dim", "filters", "hidden", "dropout")
+    return build_student(replace(shape, **{name: settings[name] for name in names}))
+
+
+def _evaluate(
+    labels: LabelSet, student: Student, encoder: Encoder, calibration: Calibration, rows: Sequence[Row]
+) -> dict[str, Metrics]:
+    if not rows:
+        return {}
+    logits = predict(student, encoder, [row.turn for row in rows])
+    given = probabilities(labels, logits, calibration.temperatures)
+    return {name: evaluate(labels, rows, given, point) for name, point in calibration.points.items()}
+
+
+def _parts(splits: Splits) -> dict[str, list[Row]]:
+    return {"train": splits.train, "dev": splits.dev, "calibration": splits.calibration, "test": splits.test}
+
+
+def _config(labels: LabelSet, splits: Splits, settings: Settings) -> dict[str, Any]:
+    for name in ("train", "dev", "calibration"):
+        if not _parts(splits)[name]:
+            raise DataError(f"no rows in the {name} split: more rows, or rows of more families, are needed")
+    content = [[name, [[asdict(row.turn), row.targets] for row in rows]] for name, rows in _parts(splits).items()]
+    return {
+        "settings": asdict(settings),
+        "label_set": labels.source,
+        "rows_sha256": sha256(json.dumps(content, ensure_ascii=True, default=dict).encode()),
+    }
+
+
+def _claim(folder: Path, config: dict[str, Any]) -> None:
+    """Write the config into a fresh folder, or see that the folder's run is this one."""
+    place = folder / CONFIG
+    if not place.exists():
+        write_json(place, config)
+        return
+    try:
+        found = json.loads(place.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{place}: damaged ({error}); give another --out or delete the folder") from error
+    if found != json.loads(json.dumps(config)):
+        changed = ", ".join(key for key in config if found.get(key) != json.loads(json.dumps(config[key])))
+        raise DataError(f"{folder}: holds a run of other {changed}; give another --out or delete the folder")

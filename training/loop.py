@@ -1,0 +1,137 @@
+"""The training loop: augmented epochs, early stopping on the dev split, a checkpoint after every epoch."""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tinyclf import LabelSet
+from tinyclf.classifier import padded
+from tinyclf.encode import PAD, Encoder
+from tinyclf.turn import Turn
+from training.augment import Augmentation
+from training.checkpoint import Progress, load_checkpoint, load_weights, save_checkpoint, save_weights
+from training.metrics import head_score
+from training.rows import Row
+from training.student import Student
+from training.targets import Array, loss, target_arrays
+
+CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "student.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How to train: at most ``epochs``, stopping after ``patience`` epochs without a better dev score."""
+
+    epochs: int = 60
+    patience: int = 12
+    batch: int = 64
+    rate: float = 3e-3
+    decay: float = 0.05
+    smoothing: float = 0.1
+    borrow: float = 0.15
+    seed: int = 0
+
+
+def train(
+    student: Student,
+    encoder: Encoder,
+    labels: LabelSet,
+    rows: Sequence[Row],
+    dev: Sequence[Row],
+    schedule: Schedule,
+    augment: Augmentation | None,
+    folder: Path,
+    each_epoch: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Train in place and leave the best weights in ``folder``; go on from its checkpoint when there is one.
+
+    Every epoch draws from its own seed, so a run that was stopped and resumed gives the weights of one that was not.
+    """
+    optimiser = torch.optim.AdamW(student.parameters(), lr=schedule.rate, weight_decay=schedule.decay)
+    progress = Progress()
+    if (folder / CHECKPOINT).exists():
+        progress = load_checkpoint(folder / CHECKPOINT, student, optimiser)
+    targets = target_arrays(rows, labels)
+    while progress.epoch < schedule.epochs and progress.epoch - progress.best_epoch < schedule.patience:
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.rate * (
+                0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress.epoch / schedule.epochs))
+            )
+        spent = _epoch(student, encoder, labels, rows, targets, schedule, augment, optimiser, progress.epoch)
+        progress.epoch += 1
+        score = dev_score(student, encoder, labels, dev)
+        progress.history.append({"epoch": progress.epoch, "loss": spent, "dev": score})
+        if score > progress.best:
+            progress.best, progress.best_epoch = score, progress.epoch
+            save_weights(folder / WEIGHTS, student)
+        save_checkpoint(folder / CHECKPOINT, student, optimiser, progress)
+        each_epoch(progress)
+    load_weights(folder / WEIGHTS, student)
+    return progress
+
+
+def predict(student: Student, encoder: Encoder, turns: Sequence[Turn], batch: int = 512) -> dict[str, Array]:
+    """Logits of shape (turns, classes) per head, in order."""
+    ids = [encoder(turn.utterance, turn.previous, turn.reply) or [PAD, PAD, PAD] for turn in turns]
+    student.eval()
+    with torch.inference_mode():
+        parts = [student(torch.from_numpy(padded(ids[at : at + batch]))) for at in range(0, len(ids), batch)]
+    return {name: torch.cat([part[name] for part in parts]).numpy() for name in student.shape.heads}
+
+
+def dev_score(student: Student, encoder: Encoder, labels: LabelSet, dev: Sequence[Row]) -> float:
+    """The mean over heads of macro-F1, which early stopping watches."""
+    logits = predict(student, encoder, [row.turn for row in dev])
+    goals = target_arrays(dev, labels)
+    return float(np.mean([head_score(head, logits[head.name], goals[head.name]) for head in labels.heads]))
+
+
+def _epoch(
+    student: Student,
+    encoder: Encoder,
+    labels: LabelSet,
+    rows: Sequence[Row],
+    targets: dict[str, Array],
+    schedule: Schedule,
+    augment: Augmentation | None,
+    optimiser: torch.optim.Optimizer,
+    epoch: int,
+) -> float:
+    """One pass over the rows in a fresh order; the mean loss."""
+    seed = schedule.seed * 10_000 + epoch
+    rng = random.Random(seed)
+    torch.manual_seed(seed)
+    questions = [row.turn.previous for row in rows if row.turn.previous]
+    turns = [_varied(row.turn, augment, questions, schedule.borrow, rng) for row in rows]
+    ids = [encoder(turn.utterance, turn.previous, turn.reply) for turn in turns]
+    order = [i for i in range(len(rows)) if ids[i]]
+    rng.shuffle(order)
+    student.train()
+    total = 0.0
+    for at in range(0, len(order), schedule.batch):
+        chosen = order[at : at + schedule.batch]
+        goals: dict[str, Tensor] = {name: torch.from_numpy(array[chosen]) for name, array in targets.items()}
+        cost = loss(student(torch.from_numpy(padded([ids[i] for i in chosen]))), goals, labels, schedule.smoothing)
+        optimiser.zero_grad()
+        cost.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimiser.step()
+        total += float(cost) * len(chosen)
+    return total / max(len(order), 1)
+
+
+def _varied(
+    turn: Turn, augment: Augmentation | None, questions: Sequence[str], borrow: float, rng: random.Random
+) -> Turn:
+    """An augmented turn; a long one without ``previous`` sometimes gets another row's, which must not matter."""
+    if augment is None:
+        return turn
+    if questions and not turn.previous and len(turn.utterance.split()) > 4 and rng.random() < borrow:
+        turn = Turn(turn.utterance, rng.choice(questions), turn.reply)
+    return augment(turn, rng)

@@ -1,0 +1,59 @@
+"""Figures of quality from probabilities, targets and decisions; plain numpy, the same for students and peers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import beta
+from sklearn.metrics import f1_score
+
+from tinyclf.labelset import Head
+
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
+
+
+def head_score(head: Head, scores: Floats, goals: Floats) -> float:
+    """Macro-F1 of one head from logits or probabilities of shape (rows, classes); rows without target left out."""
+    known = ~np.isnan(goals[:, 0])
+    if not known.any():
+        return 1.0
+    scores, goals = scores[known], goals[known]
+    if head.kind == "one-of":
+        return macro_f1(goals.argmax(1), scores.argmax(1))
+    return float(f1_score(goals >= 0.5, scores >= 0, average="macro", zero_division=0))
+
+
+def macro_f1(truth: Ints, guess: Ints) -> float:
+    """The mean of the classes' F1 over the classes that occur in ``truth``."""
+    return float(f1_score(truth, guess, labels=np.unique(truth), average="macro", zero_division=0))
+
+
+def calibration_error(confidence: Floats, right: npt.NDArray[np.bool_], bins: int = 15) -> float:
+    """Expected calibration error with equal-width bins (Guo et al., arXiv:1706.04599)."""
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        abs(float(confidence[place == b].mean() - right[place == b].mean())) * float((place == b).mean())
+        for b in range(bins)
+        if (place == b).any()
+    ]
+    return float(sum(gaps))
+
+
+def coverage_curve(confidence: Floats, right: npt.NDArray[np.bool_], shares: Sequence[float]) -> dict[str, float]:
+    """Accuracy on the surest share of the rows, for each share."""
+    order = np.argsort(-confidence, kind="stable")
+    return {f"{share:g}": float(right[order[: max(1, round(share * len(order)))]].mean()) for share in shares}
+
+
+def upper_bound(errors: int, trials: int, confidence: float = 0.95) -> float:
+    """The one-sided Clopper-Pearson upper bound on an error rate (Clopper and Pearson, Biometrika 26, 1934)."""
+    if trials == 0 or errors >= trials:
+        return 1.0
+    return float(beta.ppf(confidence, errors + 1, trials - errors))
+
+
+def trials_needed(bound: float, confidence: float = 0.95) -> int:
+    """How many trials without an error prove a rate below ``bound``."""
+    return int(np.ceil(np.log(1 - confidence) / np.log(1 - bound)))

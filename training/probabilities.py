@@ -1,0 +1,35 @@
+"""Logits to calibrated probabilities, and probabilities to decisions, for whole arrays."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tinyclf import LabelSet
+from tinyclf.decode import Chosen, Decoder
+from tinyclf.operating import OperatingPoint
+from training.metrics import Floats
+
+UNGATED = OperatingPoint("ungated")
+"""No thresholds: the most probable compatible labels."""
+
+
+def probabilities(
+    labels: LabelSet, logits: Mapping[str, Floats], temperatures: Mapping[str, float]
+) -> dict[str, Floats]:
+    """Softmax (one-of) or sigmoid (any-of) of the logits over the temperature, per head."""
+    found: dict[str, Floats] = {}
+    for head in labels.heads:
+        scaled = logits[head.name].astype(np.float64) / temperatures.get(head.name, 1.0)
+        if head.kind == "one-of":
+            raised = np.exp(scaled - scaled.max(1, keepdims=True))
+            found[head.name] = raised / raised.sum(1, keepdims=True)
+        else:
+            found[head.name] = 1 / (1 + np.exp(-scaled))
+    return found
+
+
+def decide(labels: LabelSet, given: Mapping[str, Floats], point: OperatingPoint = UNGATED) -> list[Chosen]:
+    """The class indices chosen by head, for every row, as the runtime's decoder chooses them."""
+    decoder = Decoder(labels, point)
+    rows = zip(*(given[head.name].tolist() for head in labels.heads), strict=True)
+    return [decoder(row)[0] for row in rows]

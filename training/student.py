@@ -1,0 +1,112 @@
+"""The student: ids in, one row of logits per head out. Two architectures behind one interface."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from tinyclf.encode import PAD
+from tinyclf.turn import SEGMENTS
+
+TAPS = 3
+"""The convolution's width: a token and its neighbours."""
+CLOSED = -1e4
+"""What a filter answers in a window centred on PAD: less than any real window, so PAD never wins the pooling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The sizes of a student. ``heads`` maps head names to numbers of classes."""
+
+    heads: Mapping[str, int]
+    vocabulary: int
+    architecture: Literal["mlp", "cnn"] = "cnn"
+    dim: int = 64
+    filters: int = 128
+    hidden: int = 64
+    dropout: float = 0.3
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shape as JSON."""
+        return asdict(self)
+
+
+class Student(nn.Module):
+    """Features of the ids, one hidden layer, one linear head per question.
+
+    Ids come in one block per segment (see ``tinyclf.encode``): the embedding is shared, and each segment reads it
+    through weights of its own, so that the same word can mean another thing when the robot said it.
+    """
+
+    def __init__(self, shape: Shape, features: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.embedding = nn.Embedding(shape.vocabulary, shape.dim, padding_idx=PAD)
+        nn.init.normal_(self.embedding.weight, std=0.3)
+        self.dropout = nn.Dropout(shape.dropout)
+        self.hidden = nn.Linear(features, shape.hidden)
+        self.heads = nn.ModuleDict({name: nn.Linear(shape.hidden, classes) for name, classes in shape.heads.items()})
+
+    def forward(self, ids: Tensor) -> dict[str, Tensor]:
+        """Logits of shape (batch, classes) per head, for ids of shape (batch, tokens)."""
+        features = self.dropout(self.features(ids))
+        hidden = self.dropout(torch.relu(self.hidden(features)))
+        return {name: head(hidden) for name, head in self.heads.items()}
+
+    def features(self, ids: Tensor) -> Tensor:
+        """Features of shape (batch, features)."""
+        raise NotImplementedError
+
+    def segments(self, ids: Tensor) -> list[Tensor]:
+        """For each segment the embeddings of its tokens, zero elsewhere; shape (batch, tokens, dim)."""
+        embedded = self.dropout(self.embedding(ids % self.shape.vocabulary))
+        segment = ids // self.shape.vocabulary
+        return [embedded * (segment == s).unsqueeze(-1) for s in range(len(SEGMENTS))]
+
+
+class MlpStudent(Student):
+    """The mean of the token embeddings, projected per segment (as in Iyyer et al., 2015, deep averaging network)."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape, shape.filters)
+        self.projection = nn.Parameter(_per_segment(shape.filters, shape.dim))
+
+    def features(self, ids: Tensor) -> Tensor:  # noqa: D102
+        parts = [part.sum(1) @ weight.T for part, weight in zip(self.segments(ids), self.projection, strict=True)]
+        count = (ids % self.shape.vocabulary != PAD).sum(1, keepdim=True).clamp(min=1)
+        return torch.relu(torch.stack(parts).sum(0) / count)
+
+
+class CnnStudent(Student):
+    """Convolution over three tokens and maximum over time (Kim, arXiv:1408.5882), with filters per segment."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape, shape.filters)
+        self.taps = nn.Parameter(_per_segment(shape.filters, shape.dim, TAPS))
+        self.bias = nn.Parameter(torch.zeros(shape.filters))
+
+    def features(self, ids: Tensor) -> Tensor:  # noqa: D102
+        parts = [
+            nn.functional.conv1d(part.transpose(1, 2), weight)
+            for part, weight in zip(self.segments(ids), self.taps, strict=True)
+        ]
+        centre_is_pad = (ids[:, 1:-1] % self.shape.vocabulary == PAD).unsqueeze(1)
+        windows = torch.stack(parts).sum(0) + self.bias.unsqueeze(-1)
+        return torch.relu(windows.masked_fill(centre_is_pad, CLOSED).amax(2))
+
+
+ARCHITECTURES: Mapping[str, type[MlpStudent] | type[CnnStudent]] = {"mlp": MlpStudent, "cnn": CnnStudent}
+
+
+def build_student(shape: Shape) -> Student:
+    """A fresh student of that shape."""
+    return ARCHITECTURES[shape.architecture](shape)
+
+
+def _per_segment(*size: int) -> Tensor:
+    """Weights that start alike in every segment and part as they learn."""
+    one = torch.empty(*size)
+    nn.init.kaiming_uniform_(one, a=5**0.5)
+    return one.unsqueeze(0).repeat(len(SEGMENTS), *[1] * len(size))

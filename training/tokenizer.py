@@ -1,0 +1,47 @@
+"""Train the sentencepiece tokenizer, with the normalisation compiled into it."""
+
+import io
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from sentencepiece import SentencePieceTrainer
+
+from tinyclf.encode import PAD, UNKNOWN
+from tinyclf.errors import DataError
+from training.augment import without_diacritics
+from training.normalise import STRETCHED, write_rules
+from training.rows import Row
+
+
+def train_tokenizer(rows: Iterable[Row], vocabulary: int = 4000) -> bytes:
+    """Train a unigram tokenizer (Kudo, arXiv:1804.10959) of at most ``vocabulary`` pieces on the rows' texts.
+
+    Every text is seen a second time without diacritics, as many recognisers and keyboards write Vietnamese.
+    """
+    texts = sorted({text for row in rows for text in (row.turn.utterance, row.turn.previous, row.turn.reply) if text})
+    texts += [plain for text in texts if (plain := without_diacritics(text)) != text]
+    if not texts:
+        raise DataError("no text to train a tokenizer on")
+    model = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder:
+        rules = Path(folder) / "rules.tsv"
+        write_rules(rules)
+        SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            model_type="unigram",
+            vocab_size=vocabulary,
+            hard_vocab_limit=False,
+            character_coverage=1.0,
+            required_chars=STRETCHED + "0123456789",
+            split_digits=True,
+            normalization_rule_tsv=str(rules),
+            pad_id=PAD,
+            unk_id=UNKNOWN,
+            bos_id=-1,
+            eos_id=-1,
+            num_threads=1,
+            minloglevel=2,
+        )
+    return model.getvalue()
