@@ -59,9 +59,13 @@ class Student(nn.Module):
         """Features of shape (batch, features)."""
         raise NotImplementedError
 
+    def table(self) -> Tensor:
+        """The embedding of every piece, shape (vocabulary, dim)."""
+        return self.embedding.weight
+
     def segments(self, ids: Tensor) -> list[Tensor]:
         """For each segment the embeddings of its tokens, zero elsewhere; shape (batch, tokens, dim)."""
-        embedded = self.dropout(self.embedding(ids % self.shape.vocabulary))
+        embedded = self.dropout(nn.functional.embedding(ids % self.shape.vocabulary, self.table(), padding_idx=PAD))
         segment = ids // self.shape.vocabulary
         return [embedded * (segment == s).unsqueeze(-1) for s in range(len(SEGMENTS))]
 

@@ -1,0 +1,79 @@
+"""The model card: what the bundle is, how good it is, where it ends. Generated, never edited."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tinyclf import LabelSet
+from tinyclf.turn import SEGMENTS
+from training.report import markdown, slice_header, slice_rows
+
+FRONT = """---
+library_name: tinyclf
+license: apache-2.0
+pipeline_tag: text-classification
+tags: [tinyclf, onnx, text-classification]
+---
+"""
+
+
+def model_card(labels: LabelSet, manifest: Mapping[str, Any]) -> str:
+    """The card as Markdown."""
+    model, provenance = manifest["model"], manifest["provenance"]
+    return "\n".join(
+        [
+            FRONT,
+            f"# {labels.name}: a tinyclf student\n",
+            labels.description.strip() + "\n",
+            f"A {model['architecture']} with {model['vocabulary']} pieces and {model['filters']} filters, {model['precision']} "
+            f"tables; {model['bytes'] / 1e6:.1f} MB. Ids in, probabilities per head out; runs in onnxruntime on one CPU thread.\n",
+            "## Use\n",
+            "```python\nfrom tinyclf import Classifier\n\nclf = Classifier.load(PATH)\nclf(TEXT).to_json()\n```\n",
+            "## Answers\n",
+            *(_head(labels, i) for i in range(len(labels.heads))),
+            "## Examples from the label set\n",
+            _examples(labels),
+            "## Figures\n",
+            f"On the {manifest['metrics']['test_rows']} rows of the test split (families that training never saw). The last "
+            "columns count guarded mistakes.\n",
+            *(_point(name, manifest) for name in manifest["operating_points"]),
+            "## Where it ends\n",
+            "- The figures above come from rows of the same making as the training rows; other speakers, topics and "
+            "recognisers will do worse. Relabel your own logs and train on them before you rely on it.\n"
+            "- An answer that needs knowledge of the world (was the quiz answer right?) is beyond a model of this size "
+            "unless the robot's `reply` tells.\n"
+            "- Text in other languages or scripts is answered with the default decision or a guess; watch `sure`.\n",
+            "## Made from\n",
+            markdown(["what", "value"], [[key, f"`{value}`"] for key, value in provenance.items()]),
+        ]
+    )
+
+
+def _head(labels: LabelSet, index: int) -> str:
+    head = labels.heads[index]
+    rows = [[cls.name, cls.definition] for cls in head.classes]
+    return f"**{head.name}** ({head.kind}): {head.question}\n\n" + markdown(["class", "meaning"], rows)
+
+
+def _examples(labels: LabelSet) -> str:
+    rows = [
+        [
+            *(getattr(example.turn, segment) for segment in SEGMENTS),
+            *(str(example.labels.get(h.name, "")) for h in labels.heads),
+        ]
+        for example in labels.examples
+    ]
+    return markdown([*SEGMENTS, *(head.name for head in labels.heads)], rows)
+
+
+def _point(name: str, manifest: Mapping[str, Any]) -> str:
+    text = f"### Operating point `{name}`\n\n"
+    for guard, promise in manifest["operating_points"][name]["promise"].items():
+        held = "holds" if promise["holds"] else "**is not reached**"
+        text += (
+            f"{guard}: {promise['mistakes']} of {promise['turns']} calibration turns; with {promise['confidence']:.0%} "
+            f"confidence at most {promise['upper_bound']:.2%}. The wanted bound of {promise['wanted']:.1%} {held}"
+            + ("" if promise["holds"] else f" (it needs at least {promise['turns_needed']} turns without a mistake)")
+            + ".\n\n"
+        )
+    metrics = manifest["metrics"]["test"].get(name)
+    return text + (markdown(slice_header(metrics), slice_rows(metrics, least=20)) if metrics else "")

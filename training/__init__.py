@@ -1,0 +1,1 @@
+"""From labelled utterances to a calibrated student."""
