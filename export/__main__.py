@@ -33,14 +33,12 @@ def bundle(
     """
     from export.bundle import export_bundle
     from export.quantise import Precision
-    from tinyclf import Turn
     from training.fit import load_run
 
     if precision not in ("float32", "float16", "int8"):
         raise typer.BadParameter("float32, float16 or int8", param_hint="--precision")
     found = load_run(run)
-    turns = [Turn(**turn) for turn in found.report["parity_turns"]]
-    made, parity = export_bundle(found, out, turns, cast(Precision, precision), fold)
+    made, parity = export_bundle(found, out, found.test_turns(), cast(Precision, precision), fold)
     worst = max(parity.largest.values())
     size = sum(file.stat().st_size for file in out.iterdir()) / 1e6
     console.print(f"{made.path}: {size:.1f} MB; torch and ONNX differ by at most {worst:.1e} over {parity.turns} turns")

@@ -24,8 +24,9 @@ def model_card(labels: LabelSet, manifest: Mapping[str, Any]) -> str:
             FRONT,
             f"# {labels.name}: a tinyclf student\n",
             labels.description.strip() + "\n",
-            f"A {model['architecture']} with {model['vocabulary']} pieces and {model['filters']} filters, {model['precision']} "
-            f"tables; {model['bytes'] / 1e6:.1f} MB. Ids in, probabilities per head out; runs in onnxruntime on one CPU thread.\n",
+            f"A {model['architecture']} with {model['vocabulary']} pieces and {model['filters']} filters, "
+            f"{model['precision']} tables; {model['bytes'] / 1e6:.1f} MB. Ids in, probabilities per head out; runs in "
+            "onnxruntime on one CPU thread.\n",
             "## Use\n",
             "```python\nfrom tinyclf import Classifier\n\nclf = Classifier.load(PATH)\nclf(TEXT).to_json()\n```\n",
             "## Answers\n",
@@ -33,8 +34,8 @@ def model_card(labels: LabelSet, manifest: Mapping[str, Any]) -> str:
             "## Examples from the label set\n",
             _examples(labels),
             "## Figures\n",
-            f"On the {manifest['metrics']['test_rows']} rows of the test split (families that training never saw). The last "
-            "columns count guarded mistakes.\n",
+            f"On the {manifest['metrics']['test_rows']} rows of the test split (families that training never saw). "
+            "The last columns count guarded mistakes.\n",
             *(_point(name, manifest) for name in manifest["operating_points"]),
             "## Where it ends\n",
             "- The figures above come from rows of the same making as the training rows; other speakers, topics and "
@@ -76,4 +77,4 @@ def _point(name: str, manifest: Mapping[str, Any]) -> str:
             + ".\n\n"
         )
     metrics = manifest["metrics"]["test"].get(name)
-    return text + (markdown(slice_header(metrics), slice_rows(metrics, least=20)) if metrics else "")
+    return text + (markdown(slice_header(metrics), slice_rows(metrics)) if metrics else "")

@@ -4,6 +4,7 @@ Written node by node because every node costs about a microsecond, which is what
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import onnx
@@ -25,7 +26,7 @@ class Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
 
-    def add(self, kind: str, *inputs: str, out: str, **attributes: object) -> str:
+    def add(self, kind: str, *inputs: str, out: str, **attributes: Any) -> str:
         """Add a node with one output and return the output's name."""
         self._nodes.append(helper.make_node(kind, list(inputs), [out], **attributes))
         return out

@@ -35,7 +35,7 @@ def check_parity(run: Run, bundle: Bundle, turns: Sequence[Turn], precision: str
     every = [turn for turn in (*turns, *random_turns(500)) if run.encoder(turn.utterance, turn.previous, turn.reply)]
     logits = predict(run.student, run.encoder, every)
     expected = probabilities(run.labels, logits, run.calibration.temperatures)
-    largest = {}
+    largest: dict[str, float] = {}
     for name, decisions in (
         ("one by one", [classifier(turn.utterance, turn.previous, turn.reply) for turn in every]),
         ("batch", classifier.batch(every)),

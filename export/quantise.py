@@ -1,7 +1,7 @@
 """Smaller tables: float16, or int8 with one scale per filter that moves into the next layer."""
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -48,5 +48,5 @@ def _int8_mlp(folded: Folded) -> tuple[Table, Dense]:
     return table.astype(np.int8), replace(folded.hidden, weight=_scaled(folded.hidden, scale))
 
 
-def _scaled(hidden: Dense, scale: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:  # type: ignore[type-arg]
+def _scaled(hidden: Dense, scale: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
     return (hidden.weight * scale[:, None]).astype(np.float32)

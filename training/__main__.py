@@ -130,7 +130,7 @@ def fit(
             console.print(f"stopped; everything up to the last epoch is in {out}. The same command goes on from there.")
             raise typer.Exit(130) from None
     for name, metrics in run.report["test"].items():
-        show(f"test split at operating point {name}", slice_header(metrics), slice_rows(metrics, least=20))
+        show(f"test split at operating point {name}", slice_header(metrics), slice_rows(metrics))
     console.print(f"done: {out}. Next: python -m export bundle --run {out} --out DIR")
 
 

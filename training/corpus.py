@@ -65,7 +65,7 @@ def counts(rows: Sequence[Row], labels: LabelSet) -> dict[str, Any]:
         "with_previous": sum(bool(row.turn.previous) for row in rows),
         "with_reply": sum(bool(row.turn.reply) for row in rows),
         "languages": dict(Counter(row.lang for row in rows)),
-        "splits": {name: sum(part_of(row.family) == name for row in rows) for name in ("train", *reversed(SHARES))},
+        "splits": {name: sum(part_of(row.family) == name for row in rows) for name in ("train", *SHARES)},
         "classes": {name: dict(counter) for name, counter in by_class.items()},
     }
 

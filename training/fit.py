@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tinyclf import LabelSet
+from tinyclf import LabelSet, Turn
 from tinyclf.encode import Encoder
 from tinyclf.errors import DataError
 from tinyclf.files import sha256, write_json, write_whole
@@ -27,6 +27,7 @@ from training.targets import target_arrays
 from training.tokenizer import train_tokenizer
 
 CONFIG, TOKENIZER, CALIBRATION, REPORT = "config.json", "tokenizer.model", "calibration.json", "report.json"
+TEST = "test.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,11 @@ class Run:
     calibration: Calibration
     config: Mapping[str, Any]
     report: Mapping[str, Any]
+
+    def test_turns(self) -> list[Turn]:
+        """The turns of the test split, for parity."""
+        lines = (self.folder / TEST).read_text(encoding="utf-8").splitlines()
+        return [Turn(**json.loads(line)) for line in lines]
 
     def predict(self, rows: Sequence[Row]) -> dict[str, Floats]:
         """Calibrated probabilities of shape (rows, classes) per head."""
@@ -95,6 +101,7 @@ def fit(
         "temperatures": dict(calibration.temperatures),
         "test": _evaluate(labels, student, encoder, calibration, splits.test),
     }
+    write_whole(folder / TEST, "".join(json.dumps(asdict(row.turn), ensure_ascii=True) + "\n" for row in splits.test))
     write_json(folder / REPORT, report)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return load_run(folder)

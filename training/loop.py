@@ -122,7 +122,7 @@ def _epoch(
         cost.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimiser.step()
-        total += float(cost) * len(chosen)
+        total += float(cost.detach()) * len(chosen)
     return total / max(len(order), 1)
 
 

@@ -17,25 +17,25 @@ def show(title: str, header: Sequence[str], rows: Sequence[Sequence[object]], co
     """Print a table to the terminal."""
     table = Table(title=title, title_justify="left")
     for i, name in enumerate(header):
-        table.add_column(name, justify="left" if i == 0 else "right")
+        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i == 0)
     for row in rows:
         table.add_row(*[str(cell) for cell in row])
     (console or Console()).print(table)
 
 
-def slice_rows(metrics: Mapping[str, Any], least: int = 1) -> list[list[object]]:
-    """All rows, then every slice: n, each head's accuracy and macro-F1, all heads exact, guarded mistakes."""
+def slice_rows(metrics: Mapping[str, Any]) -> list[list[object]]:
+    """All rows, then every slice but topics: n, accuracy and macro-F1 by head, all heads right, guarded mistakes."""
     return [
         [name, part["n"], *_heads(part), f"{part['exact']:.3f}", *_guards(part)]
         for name, part in [("all", metrics), *metrics["slices"].items()]
-        if part["n"] >= least
+        if not name.startswith("topic=")
     ]
 
 
 def slice_header(metrics: Mapping[str, Any]) -> list[str]:
     """The header for ``slice_rows``."""
-    heads = [f"{name} {figure}" for name in metrics["heads"] for figure in ("acc", "F1")]
-    return ["slice", "n", *heads, "exact", *metrics["guards"]]
+    heads = [f"{name} {figure}" for name in metrics["heads"] for figure in ("accuracy", "F1")]
+    return ["slice", "n", *heads, "all right", *metrics["guards"]]
 
 
 def _heads(part: Mapping[str, Any]) -> list[str]:

@@ -33,6 +33,8 @@ def read_records(source: str) -> Iterator[Record]:
 
 
 def _read_file(path: Path) -> Iterator[Record]:
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())  # places are for people: short ones
     reader = {".jsonl": _read_jsonl, ".csv": _read_csv, ".parquet": _read_parquet}.get(path.suffix)
     if reader is None:
         raise DataError(f"{path}: unknown kind of file; use {', '.join(SUFFIXES)}")

@@ -45,6 +45,8 @@ class Student(nn.Module):
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocabulary, shape.dim, padding_idx=PAD)
         nn.init.normal_(self.embedding.weight, std=0.3)
+        with torch.no_grad():
+            self.embedding.weight[PAD] = 0
         self.dropout = nn.Dropout(shape.dropout)
         self.hidden = nn.Linear(features, shape.hidden)
         self.heads = nn.ModuleDict({name: nn.Linear(shape.hidden, classes) for name, classes in shape.heads.items()})

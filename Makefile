@@ -1,0 +1,58 @@
+# `make help` lists what there is.
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?= .venv-demo
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint bench bundle wheel clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(DEMO)/ready ## decide a table of turns with the bundled student, then time it (no torch)
+	$(DEMO)/bin/tinyclf demo
+	$(DEMO)/bin/tinyclf check
+
+test: $(VENV)/ready ## lint, types and all tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m training corpus check > /dev/null
+	$(BIN)/pytest
+
+lint: $(VENV)/ready ## ruff and mypy, with fixes where ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/mypy
+
+bundle: $(VENV)/ready ## train the default student from the committed corpus and put it into tinyclf/default
+	$(BIN)/python -m training fit --out runs/default
+	$(BIN)/python -m export bundle --run runs/default --out tinyclf/default --precision int8
+
+bench: $(VENV)/bench ## regenerate results/: latency, precision, quality (about half an hour)
+	$(BIN)/python -m benchmarks.latency
+	$(BIN)/python -m benchmarks.precision
+	$(BIN)/python -m benchmarks.quality
+
+wheel: $(VENV)/ready ## build the wheel into dist/
+	$(BIN)/python -m build --wheel
+
+# torch comes from the CPU build where the index has one: pip takes whatever the pin resolves to.
+$(VENV)/ready: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q torch==2.13.0
+	$(BIN)/pip install -q -e '.[dev]'
+	touch $@
+
+$(VENV)/bench: $(VENV)/ready
+	$(BIN)/pip install -q -e '.[bench]'
+	touch $@
+
+$(DEMO)/ready: pyproject.toml $(wildcard tinyclf/* tinyclf/default/*)
+	test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/pip install -q --force-reinstall --no-deps .
+	$(DEMO)/bin/pip install -q .
+	touch $@
+
+clean: ## delete what the other targets made, but not the results
+	rm -rf $(VENV) $(DEMO) runs dist build

@@ -1,0 +1,5 @@
+"""``python -m tinyclf`` is the ``tinyclf`` command."""
+
+from tinyclf.cli import main
+
+main()
