@@ -45,7 +45,7 @@ def export_bundle(
 
 
 def _model(run: Run, precision: Precision, folded: bool) -> bytes:
-    arrays = fold(run.student, dict(run.calibration.temperatures))
+    arrays = fold(run.student, run.calibration.temperatures)
     if folded:
         return folded_graph(arrays, run.labels, precision)
     if not isinstance(run.student, CnnStudent) or precision != "float32":

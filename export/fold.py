@@ -1,5 +1,6 @@
 """Fold everything that is linear and per token into one table, so that the graph only looks up, adds and pools."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy.typing as npt
 
 from tinyclf.encode import PAD
 from tinyclf.turn import SEGMENTS
-from training.student import CLOSED, TAPS, CnnStudent, MlpStudent, Student
+from training.student import CENTRE, CLOSED, TAPS, CnnStudent, MlpStudent, Student
 
 Array = npt.NDArray[np.float32]
 
@@ -25,31 +26,37 @@ class Dense:
 class Folded:
     """A student as arrays: ``table`` has one row per id of every segment block, then the layers after pooling.
 
-    For a cnn the columns are those of the left, centre and right tap in turn, the filter's bias added to the centre
+    For a cnn the columns are those of each tap in turn, the filter's bias added to the centre tap
     (a convolution over embeddings is linear before its non-linearity, so each tap's product with each embedding can
     be computed once). For an mlp they are the projected embedding and, last, a 1 that counts tokens.
+
+    ``wide`` has a row per bucket; its columns are the classes of all heads and, last, a 1 that counts. Bucket 0, which
+    counts for nothing, is zero. ``head`` takes the hidden layer's outputs and a constant 1, ``hidden`` gives that 1.
     """
 
     architecture: str
     table: Array
     hidden: Dense
-    heads: dict[str, Dense]
+    head: Array
+    wide: Array
 
 
-def fold(student: Student, temperatures: dict[str, float]) -> Folded:
-    """Fold embedding, segment weights and bias into the table, and the temperatures into the heads. Exact."""
+def fold(student: Student, temperatures: Mapping[str, float]) -> Folded:
+    """Fold embedding, segment weights and bias into the table, and the temperatures into all logits. Exact."""
     if isinstance(student, CnnStudent):
         table = _cnn_table(student)
     elif isinstance(student, MlpStudent):
         table = _mlp_table(student)
     else:
         raise TypeError(f"no folding for {type(student).__name__}")
-    heads = {
-        name: Dense(_array(head.weight).T / temperatures[name], _array(head.bias) / temperatures[name])
-        for name, head in student.heads.items()
-    }
+    sizes = student.shape.heads
+    cooling = np.concatenate([np.full(n, 1 / temperatures[name], np.float32) for name, n in sizes.items()])
     return Folded(
-        student.shape.architecture, table, Dense(_array(student.hidden.weight).T, _array(student.hidden.bias)), heads
+        student.shape.architecture,
+        table,
+        _with_constant(student),
+        np.concatenate([_array(student.head.weight).T, _array(student.head.bias)[None]]).astype(np.float32) * cooling,
+        _wide_table(student, cooling),
     )
 
 
@@ -67,7 +74,7 @@ def block_embedding(student: Student) -> Array:
 
 def _cnn_table(student: CnnStudent) -> Array:
     embedding = _array(student.table()).astype(np.float64)
-    filters, centre = student.shape.filters, TAPS // 2
+    filters, centre = student.shape.filters, CENTRE
     blocks = []
     for weight in _array(student.taps).astype(np.float64):
         block = np.concatenate([embedding @ weight[:, :, tap].T for tap in range(TAPS)], axis=1)
@@ -76,6 +83,19 @@ def _cnn_table(student: CnnStudent) -> Array:
         block[PAD, centre * filters : (centre + 1) * filters] = CLOSED
         blocks.append(block)
     return np.concatenate(blocks).astype(np.float32)
+
+
+def _with_constant(student: Student) -> Dense:
+    """The hidden layer with one more output that is always 1, which carries the head's bias."""
+    weight, bias = _array(student.hidden.weight).T, _array(student.hidden.bias)
+    return Dense(np.pad(weight, ((0, 0), (0, 1))), np.append(bias, np.float32(1)))
+
+
+def _wide_table(student: Student, cooling: Array) -> Array:
+    weights = _array(student.wide) * cooling
+    table = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
+    table[PAD] = 0
+    return table.astype(np.float32)
 
 
 def _mlp_table(student: MlpStudent) -> Array:

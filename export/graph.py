@@ -14,7 +14,7 @@ from export.fold import Dense, Folded, block_embedding
 from export.quantise import Precision, Table, quantise
 from tinyclf import LabelSet
 from tinyclf.classifier import INPUT
-from training.student import CLOSED, TAPS, CnnStudent
+from training.student import CENTRE, CLOSED, PAIR_FACTOR, TAPS, CnnStudent
 
 OPSET, IR = 17, 8
 
@@ -33,7 +33,8 @@ class Graph:
 
     def split(self, source: str, sizes: list[int], to: list[str]) -> None:
         """Split the last axis."""
-        self._nodes.append(helper.make_node("Split", [source, self.constant("sizes", np.array(sizes))], to, axis=1))
+        sizes_name = self.constant(f"{source}_sizes", np.array(sizes))
+        self._nodes.append(helper.make_node("Split", [source, sizes_name], to, axis=1))
 
     def constant(self, name: str, value: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> str:
         """Add a constant and return its name."""
@@ -58,14 +59,14 @@ class Graph:
 def folded_graph(folded: Folded, labels: LabelSet, precision: Precision = "float32") -> bytes:
     """The graph of a folded student: look up, add, pool, two dense layers."""
     graph = Graph()
-    table, hidden = quantise(folded, precision)
+    table, hidden, wide = quantise(folded, precision)
     looked_up = graph.add("Gather", graph.constant("table", table), INPUT, out="looked_up")
     if table.dtype != np.float32:
         looked_up = graph.add("Cast", looked_up, out="as_float", to=TensorProto.FLOAT)
     features = (
         _pooled_mean(graph, looked_up, table) if folded.architecture == "mlp" else _pooled_max(graph, looked_up, table)
     )
-    _dense(graph, features, hidden, folded.heads, labels)
+    _dense(graph, features, hidden, folded, wide, labels)
     return graph.model(labels)
 
 
@@ -74,18 +75,18 @@ def conv_graph(student: CnnStudent, folded: Folded, labels: LabelSet) -> bytes:
     graph = Graph()
     taps = student.taps.detach().numpy()
     weight = np.concatenate([*taps, np.zeros_like(taps[0, :, :1])], axis=1)
-    weight[:, -1, TAPS // 2] = CLOSED
+    weight[:, -1, CENTRE] = CLOSED
     graph.add("Gather", graph.constant("embedding", block_embedding(student)), INPUT, out="embedded")
     graph.add("Transpose", "embedded", out="columns", perm=[0, 2, 1])
     weight_name = graph.constant("weight", weight)
     graph.add("Conv", "columns", weight_name, graph.constant("bias", student.bias.detach().numpy()), out="windows")
     graph.add("ReduceMax", "windows", out="largest", axes=[2], keepdims=0)
-    _dense(graph, graph.add("Relu", "largest", out="features"), folded.hidden, folded.heads, labels)
+    _dense(graph, graph.add("Relu", "largest", out="features"), folded.hidden, folded, folded.wide, labels)
     return graph.model(labels)
 
 
 def _pooled_max(graph: Graph, looked_up: str, table: Table) -> str:
-    """Add the three taps, shifted against each other, and keep each filter's largest window."""
+    """Add the taps, shifted against each other, and keep each filter's largest window."""
     filters = table.shape[1] // TAPS
     axes = graph.constant("axes", np.array([1, 2]))
     taps = list(_taps(graph, looked_up, axes, filters))
@@ -106,22 +107,37 @@ def _pooled_mean(graph: Graph, looked_up: str, table: Table) -> str:
     """Sum over the tokens; the last column has counted them."""
     graph.add("ReduceSum", looked_up, graph.constant("over", np.array([1])), out="total", keepdims=0)
     graph.split("total", [table.shape[1] - 1, 1], ["sum", "count"])
-    graph.add("Max", "count", graph.constant("one", np.ones(1, dtype=np.float32)), out="tokens")
-    return graph.add("Relu", graph.add("Div", "sum", "tokens", out="mean"), out="features")
+    return graph.add("Relu", graph.add("Div", "sum", "count", out="mean"), out="features")
 
 
-def _dense(graph: Graph, features: str, hidden: Dense, heads: dict[str, Dense], labels: LabelSet) -> None:
-    """The hidden layer, then for each head a linear layer and softmax or sigmoid."""
-    _linear(graph, features, hidden, "hidden")
-    graph.add("Relu", "hidden", out="active")
-    for head in labels.heads:
-        logits = _linear(graph, "active", heads[head.name], f"{head.name}_logits")
+def _dense(graph: Graph, features: str, hidden: Dense, folded: Folded, wide: Table, labels: LabelSet) -> None:
+    """The hidden layer, the logits of all heads on top of the wide path's, then softmax or sigmoid by head."""
+    weight, bias = graph.constant("hidden_weight", hidden.weight), graph.constant("hidden_bias", hidden.bias)
+    graph.add("Relu", graph.add("Gemm", features, weight, bias, out="hidden"), out="active")
+    graph.add("Gemm", "active", graph.constant("head_weight", folded.head), _wide(graph, wide), out="logits")
+    names = [f"{head.name}_logits" for head in labels.heads]
+    graph.split("logits", [len(head.names) for head in labels.heads], names)
+    for head, name in zip(labels.heads, names, strict=True):
         if head.kind == "one-of":
-            graph.add("Softmax", logits, out=head.name, axis=-1)
+            graph.add("Softmax", name, out=head.name, axis=-1)
         else:
-            graph.add("Sigmoid", logits, out=head.name)
+            graph.add("Sigmoid", name, out=head.name)
 
 
-def _linear(graph: Graph, source: str, dense: Dense, to: str) -> str:
-    weight = graph.constant(f"{to}_weight", dense.weight)
-    return graph.add("Gemm", source, weight, graph.constant(f"{to}_bias", dense.bias), out=to)
+def _wide(graph: Graph, wide: Table) -> str:
+    """Look up every token and every hashed pair of neighbours, add, and divide by the root of their number."""
+    first, end = graph.constant("first", np.array([0])), graph.constant("before_last", np.array([-1]))
+    second, last = graph.constant("second", np.array([1])), graph.constant("last", np.array([np.iinfo(np.int64).max]))
+    axis = graph.constant("token_axis", np.array([1]))
+    left = graph.add("Slice", INPUT, first, end, axis, out="left")
+    right = graph.add("Slice", INPUT, second, last, axis, out="right")
+    scaled = graph.add("Mul", left, graph.constant("pair_factor", np.array(PAIR_FACTOR)), out="scaled")
+    hashed = graph.add("Add", scaled, right, out="hashed")
+    pairs = graph.add("Mod", hashed, graph.constant("buckets", np.array(len(wide))), out="pairs")
+    rows = graph.add("Concat", INPUT, pairs, out="rows", axis=1)
+    weights = graph.add("Gather", graph.constant("wide", wide), rows, out="weights")
+    if wide.dtype != np.float32:
+        weights = graph.add("Cast", weights, out="float_weights", to=TensorProto.FLOAT)
+    total = graph.add("ReduceSum", weights, axis, out="wide_total", keepdims=0)
+    graph.split(total, [wide.shape[1] - 1, 1], ["wide_sum", "wide_count"])
+    return graph.add("Div", "wide_sum", graph.add("Sqrt", "wide_count", out="wide_root"), out="wide_logits")

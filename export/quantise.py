@@ -12,24 +12,24 @@ from training.student import CLOSED, TAPS
 Precision = Literal["float32", "float16", "int8"]
 Table = npt.NDArray[np.float32] | npt.NDArray[np.float16] | npt.NDArray[np.int8]
 
-# Three taps are added before pooling. With values of at most 63, a window centred on PAD (-128) stays below zero
-# whatever its neighbours add (2 x 63), so PAD still never wins the pooling.
-LARGEST = 63
+# The taps are added before pooling. With values this small, a window centred on PAD (-128) stays below zero whatever
+# its neighbours add, so PAD still never wins the pooling.
+LARGEST = 127 // (TAPS - 1)
 CLOSED_INT8 = -128
 
 
-def quantise(folded: Folded, precision: Precision) -> tuple[Table, Dense]:
-    """The table in the wanted precision, and the hidden layer that undoes its scales.
+def quantise(folded: Folded, precision: Precision) -> tuple[Table, Dense, Table]:
+    """The table in the wanted precision, the hidden layer that undoes its scales, and the wide table.
 
     Scales are positive and shared by a filter's taps, so they pass through adding, ReLU, maximum and mean unchanged.
+    The wide table goes to the logits with no layer behind it that could undo a scale, so its least is float16.
     """
     if precision == "float32":
-        return folded.table, folded.hidden
+        return folded.table, folded.hidden, folded.wide
+    wide = folded.wide.astype(np.float16)
     if precision == "float16":
-        return folded.table.astype(np.float16), folded.hidden
-    if folded.architecture == "mlp":
-        return _int8_mlp(folded)
-    return _int8_cnn(folded)
+        return folded.table.astype(np.float16), folded.hidden, wide
+    return *(_int8_mlp(folded) if folded.architecture == "mlp" else _int8_cnn(folded)), wide
 
 
 def _int8_cnn(folded: Folded) -> tuple[Table, Dense]:

@@ -11,7 +11,7 @@ import onnxruntime as ort
 from tinyclf.bundle import MODEL, Bundle, read_bundle
 from tinyclf.decision import Decision
 from tinyclf.decode import Decoder
-from tinyclf.encode import PAD, Encoder
+from tinyclf.encode import PAD, UNKNOWN, Encoder
 from tinyclf.errors import BundleError
 from tinyclf.operating import OperatingPoint
 from tinyclf.turn import Turn
@@ -37,7 +37,8 @@ class Classifier:
         self._run = _session(bundle).run
         self._decoder = Decoder(self.labels, self.point)
         self._outputs = [head.name for head in self.labels.heads]
-        self._heads = [(head.name, head.names, head.kind == "one-of") for head in self.labels.heads]
+        self._one_of = [head.kind == "one-of" for head in self.labels.heads]
+        self._heads = [(head.name, head.names) for head in self.labels.heads]
         self._check()
 
     @classmethod
@@ -77,26 +78,24 @@ class Classifier:
     def _decision(self, rows: list[list[float]], start: int = 0, microseconds: float = 0.0) -> Decision:
         chosen, confidence, sure = self._decoder(rows)
         labels: dict[str, str | tuple[str, ...]] = {}
-        probabilities = {}
-        for (head, names, one_of), row, classes in zip(self._heads, rows, chosen, strict=True):
-            labels[head] = names[classes[0]] if one_of else tuple(names[c] for c in classes)
-            probabilities[head] = dict(zip(names, row, strict=True))
+        for h, (head, names) in enumerate(self._heads):
+            labels[head] = names[chosen[h][0]] if self._one_of[h] else tuple(names[c] for c in chosen[h])
         if start:
             microseconds = (perf_counter_ns() - start) / 1000
-        return Decision(labels, confidence, sure, probabilities, "student", microseconds)
+        return Decision(labels, confidence, sure, "student", microseconds, self._heads, rows)
 
     def _default(self, microseconds: float) -> Decision:
-        return Decision(self.labels.default, 0.0, False, {}, "default", microseconds)
+        return Decision(self.labels.default, 0.0, False, "default", microseconds)
 
     def _check(self) -> None:
         """Warm the session and see that it gives a distribution for every head."""
         for text in WARM_UP:
-            ids = self._encoder(text) or [PAD, PAD, PAD]
+            ids = self._encoder(text) or [PAD, UNKNOWN, PAD]
             try:
                 outputs = self._run(self._outputs, {INPUT: np.array([ids], dtype=np.int64)})
             except Exception as error:  # onnxruntime's errors share no base class
                 raise BundleError(f"{self.bundle.path / MODEL}: does not run: {error}") from error
-            for (head, names, one_of), output in zip(self._heads, outputs, strict=True):
+            for (head, names), one_of, output in zip(self._heads, self._one_of, outputs, strict=True):
                 total = float(output.sum())
                 if output.shape != (1, len(names)) or not np.isfinite(total) or (one_of and abs(total - 1) > 1e-3):
                     raise BundleError(f"{self.bundle.path / MODEL}: output {head!r} is no distribution")

@@ -1,8 +1,8 @@
 """A decision: what the robot shows for one turn."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 Source = Literal["student", "teacher", "default"]
@@ -10,19 +10,28 @@ Source = Literal["student", "teacher", "default"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The labels of one turn with the student's confidence, class probabilities, source and time taken.
+    """The labels of one turn with confidence, class probabilities, source and time taken.
 
     ``confidence`` is that of the least sure head, 0 to 1. ``sure`` says whether every head reaches the threshold of
     the operating point. ``source`` is ``default`` when there was nothing to decide on (blank or unknown text).
-    ``microseconds`` is the wall time of the decision.
+    ``microseconds`` is the wall time of the decision. ``rows`` are the probabilities as the student gave them, a row
+    for each of ``heads``; empty where there was nothing to decide on.
     """
 
     labels: Mapping[str, str | tuple[str, ...]]
     confidence: float
     sure: bool
-    probabilities: Mapping[str, Mapping[str, float]]
     source: Source
     microseconds: float
+    heads: Sequence[tuple[str, Sequence[str]]] = field(default=(), repr=False)
+    rows: Sequence[Sequence[float]] = field(default=(), repr=False)
+
+    @property
+    def probabilities(self) -> dict[str, dict[str, float]]:
+        """Head to class to probability; built when asked for, because most callers never do."""
+        return {
+            head: dict(zip(names, row, strict=True)) for (head, names), row in zip(self.heads, self.rows, strict=False)
+        }
 
     def __getitem__(self, head: str) -> str | tuple[str, ...]:
         """The class (or, for an any-of head, the classes) chosen for a head."""

@@ -39,13 +39,11 @@ class Decoder:
             chosen = self._together(probabilities)
         confidence, sure = 1.0, True
         for h, row in enumerate(probabilities):
-            if self._one_of[h]:
-                least = row[chosen[h][0]]
-            else:
-                least = min(p if c in chosen[h] else 1 - p for c, p in enumerate(row))
+            classes, threshold = chosen[h], self._sure[h]
+            least = row[classes[0]] if self._one_of[h] else min(p if c in classes else 1 - p for c, p in enumerate(row))
             if least < confidence:
                 confidence = least
-            if least < self._sure[h]:
+            if least < threshold:
                 sure = False
         return chosen, confidence, sure
 
@@ -53,7 +51,7 @@ class Decoder:
         gates = self._gates[h]
         if self._one_of[h]:
             best = row.index(max(row))
-            if best in gates and row[best] < gates[best]:
+            if gates and row[best] < gates.get(best, 0.0):
                 best = max(self._open(h, row), key=row.__getitem__)
             return (best,)
         return tuple(c for c, p in enumerate(row) if p >= gates.get(c, ANY_OF_GATE))
@@ -64,8 +62,12 @@ class Decoder:
         return [c for c, p in enumerate(row) if p >= gates.get(c, 0.0)] or list(range(len(row)))
 
     def _conflict(self, chosen: Chosen) -> bool:
-        flat = [(h, c) for h, classes in enumerate(chosen) for c in classes]
-        return any(self._banned[ref].intersection(flat) for ref in flat if ref in self._banned)
+        for h, classes in enumerate(chosen):
+            for c in classes:
+                for other, banned in self._banned.get((h, c), ()):
+                    if banned in chosen[other]:
+                        return True
+        return False
 
     def _together(self, probabilities: Sequence[Sequence[float]]) -> Chosen:
         """Search all heads at once: a one-of head is one choice, an any-of head a yes or no for each class."""

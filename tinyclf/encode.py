@@ -35,7 +35,8 @@ class Encoder:
 
         Raises ``InputError`` when a segment is no ``str``.
         """
-        check_types(utterance, previous, reply)
+        if not (type(utterance) is type(previous) is type(reply) is str):
+            check_types(utterance, previous, reply)
         said = self._encode(_encodable(utterance[-UTTERANCE_IDS * CHARS_PER_ID :]))[-UTTERANCE_IDS:]
         if self._nothing.issuperset(said):
             return []

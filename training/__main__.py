@@ -62,15 +62,18 @@ def fit(
     ] = "",
     skip_bad: Annotated[bool, typer.Option(help="Train without the bad rows instead of stopping at them.")] = False,
     architecture: Annotated[str, typer.Option(help="cnn: best. mlp: fastest.")] = "cnn",
-    vocabulary: Annotated[int, typer.Option(help="At most so many sentencepiece pieces.")] = 4000,
+    vocabulary: Annotated[int, typer.Option(help="At most so many sentencepiece pieces.")] = 5000,
     dim: Annotated[int, typer.Option(help="Embedding size; folded away at export.")] = 64,
     filters: Annotated[
         int, typer.Option(help="Filters (cnn) or projected features (mlp): the runtime's main cost.")
-    ] = 128,
+    ] = 64,
     hidden: Annotated[int, typer.Option(help="Width of the hidden layer.")] = 64,
+    buckets: Annotated[
+        int, typer.Option(min=1, help="Buckets for tokens and pairs of tokens, in the wide path.")
+    ] = 80_000,
     dropout: Annotated[float, typer.Option(help="Dropout on embeddings, features and hidden layer.")] = 0.3,
-    epochs: Annotated[int, typer.Option(help="At most so many passes over the rows.")] = 60,
-    patience: Annotated[int, typer.Option(help="Stop after so many epochs without a better dev score.")] = 12,
+    epochs: Annotated[int, typer.Option(help="At most so many passes over the rows.")] = 25,
+    patience: Annotated[int, typer.Option(help="Stop after so many epochs without a better dev score.")] = 8,
     rate: Annotated[float, typer.Option(help="Peak learning rate of AdamW.")] = 3e-3,
     batch: Annotated[int, typer.Option(help="Rows per step.")] = 64,
     smoothing: Annotated[float, typer.Option(help="Label smoothing, 0 to 1.")] = 0.1,
@@ -112,7 +115,7 @@ def fit(
     )
     _stop_at_bad(rows, skip_bad)
     schedule = Schedule(epochs=epochs, patience=patience, rate=rate, batch=batch, smoothing=smoothing, seed=seed)
-    settings = Settings(architecture, vocabulary, dim, filters, hidden, dropout, schedule, augment)
+    settings = Settings(architecture, vocabulary, dim, filters, hidden, buckets, dropout, schedule, augment)
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("loss {task.fields[loss]} dev {task.fields[dev]}"), console=console,

@@ -35,10 +35,11 @@ class Settings:
     """Everything that a fit depends on besides its rows and label set."""
 
     architecture: str = "cnn"
-    vocabulary: int = 4000
+    vocabulary: int = 5000
     dim: int = 64
-    filters: int = 128
+    filters: int = 64
     hidden: int = 64
+    buckets: int = 80_000
     dropout: float = 0.3
     schedule: Schedule = field(default_factory=Schedule)
     augment: bool = True
@@ -129,7 +130,7 @@ def _student(labels: LabelSet, config: Mapping[str, Any], encoder: Encoder) -> S
     settings = config["settings"]
     torch.manual_seed(settings["schedule"]["seed"])
     shape = Shape({head.name: len(head.names) for head in labels.heads}, encoder.vocabulary)
-    names = ("architecture", "dim", "filters", "hidden", "dropout")
+    names = ("architecture", "dim", "filters", "hidden", "buckets", "dropout")
     return build_student(replace(shape, **{name: settings[name] for name in names}))
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tinyclf import LabelSet
 from tinyclf.classifier import padded
-from tinyclf.encode import PAD, Encoder
+from tinyclf.encode import PAD, UNKNOWN, Encoder
 from tinyclf.turn import Turn
 from training.augment import Augmentation
 from training.checkpoint import Progress, load_checkpoint, load_weights, save_checkpoint, save_weights
@@ -28,10 +28,11 @@ CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "student.safetensors"
 class Schedule:
     """How to train: at most ``epochs``, stopping after ``patience`` epochs without a better dev score."""
 
-    epochs: int = 60
-    patience: int = 12
+    epochs: int = 25
+    patience: int = 8
     batch: int = 64
     rate: float = 3e-3
+    wide_rate: float = 1e-2
     decay: float = 0.05
     smoothing: float = 0.1
     borrow: float = 0.15
@@ -53,16 +54,16 @@ def train(
 
     Every epoch draws from its own seed, so a run that was stopped and resumed gives the weights of one that was not.
     """
-    optimiser = torch.optim.AdamW(student.parameters(), lr=schedule.rate, weight_decay=schedule.decay)
+    deep = [weight for name, weight in student.named_parameters() if name != "wide"]
+    groups = [{"params": deep, "peak": schedule.rate}, {"params": [student.wide], "peak": schedule.wide_rate}]
+    optimiser = torch.optim.AdamW(groups, weight_decay=schedule.decay)
     progress = Progress()
     if (folder / CHECKPOINT).exists():
         progress = load_checkpoint(folder / CHECKPOINT, student, optimiser)
     targets = target_arrays(rows, labels)
     while progress.epoch < schedule.epochs and progress.epoch - progress.best_epoch < schedule.patience:
         for group in optimiser.param_groups:
-            group["lr"] = schedule.rate * (
-                0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress.epoch / schedule.epochs))
-            )
+            group["lr"] = group["peak"] * (0.01 + 0.99 * (1 + math.cos(math.pi * progress.epoch / schedule.epochs)) / 2)
         spent = _epoch(student, encoder, labels, rows, targets, schedule, augment, optimiser, progress.epoch)
         progress.epoch += 1
         score = dev_score(student, encoder, labels, dev)
@@ -78,7 +79,7 @@ def train(
 
 def predict(student: Student, encoder: Encoder, turns: Sequence[Turn], batch: int = 512) -> dict[str, Array]:
     """Logits of shape (turns, classes) per head, in order."""
-    ids = [encoder(turn.utterance, turn.previous, turn.reply) or [PAD, PAD, PAD] for turn in turns]
+    ids = [encoder(turn.utterance, turn.previous, turn.reply) or [PAD, UNKNOWN, PAD] for turn in turns]
     student.eval()
     with torch.inference_mode():
         parts = [student(torch.from_numpy(padded(ids[at : at + batch]))) for at in range(0, len(ids), batch)]

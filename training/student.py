@@ -10,22 +10,25 @@ from torch import Tensor, nn
 from tinyclf.encode import PAD
 from tinyclf.turn import SEGMENTS
 
-TAPS = 3
-"""The convolution's width: a token and its neighbours."""
+TAPS, CENTRE = 2, 0
+"""The convolution's width, and the tap that stands on the token whose window it is: a token and the next one."""
+PAIR_FACTOR = 31_337
+"""The left id of a pair is multiplied by this prime before the right one is added and the sum taken modulo buckets."""
 CLOSED = -1e4
 """What a filter answers in a window centred on PAD: less than any real window, so PAD never wins the pooling."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The sizes of a student. ``heads`` maps head names to numbers of classes."""
+    """The sizes of a student. ``heads`` maps head names to numbers of classes; ``buckets`` is the wide path's size."""
 
     heads: Mapping[str, int]
     vocabulary: int
     architecture: Literal["mlp", "cnn"] = "cnn"
     dim: int = 64
-    filters: int = 128
+    filters: int = 64
     hidden: int = 64
+    buckets: int = 80_000
     dropout: float = 0.3
 
     def to_dict(self) -> dict[str, Any]:
@@ -34,7 +37,12 @@ class Shape:
 
 
 class Student(nn.Module):
-    """Features of the ids, one hidden layer, one linear head per question.
+    """Features of the ids, one hidden layer, one linear head per question; beside them a wide linear path.
+
+    The wide path gives every token and every pair of neighbours a weight per class (wide and deep learning, Cheng et
+    al., arXiv:1606.07792). A token's bucket is its id, a pair's is hashed (Weinberger et al., arXiv:0902.2206);
+    bucket 0, of PAD and of two PADs, counts for nothing. The weights start at zero, so what was never seen says
+    nothing: on small data that is what a deep path alone lacks.
 
     Ids come in one block per segment (see ``tinyclf.encode``): the embedding is shared, and each segment reads it
     through weights of its own, so that the same word can mean another thing when the robot said it.
@@ -44,18 +52,30 @@ class Student(nn.Module):
         super().__init__()
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocabulary, shape.dim, padding_idx=PAD)
-        nn.init.normal_(self.embedding.weight, std=0.3)
+        nn.init.normal_(self.embedding.weight, std=0.6)
         with torch.no_grad():
             self.embedding.weight[PAD] = 0
         self.dropout = nn.Dropout(shape.dropout)
         self.hidden = nn.Linear(features, shape.hidden)
-        self.heads = nn.ModuleDict({name: nn.Linear(shape.hidden, classes) for name, classes in shape.heads.items()})
+        self.head = nn.Linear(shape.hidden, sum(shape.heads.values()))
+        if shape.buckets < len(SEGMENTS) * shape.vocabulary:
+            raise ValueError(f"{shape.buckets} buckets cannot hold {len(SEGMENTS)} x {shape.vocabulary} tokens")
+        self.wide = nn.Parameter(torch.zeros(shape.buckets, self.head.out_features))
 
     def forward(self, ids: Tensor) -> dict[str, Tensor]:
         """Logits of shape (batch, classes) per head, for ids of shape (batch, tokens)."""
         features = self.dropout(self.features(ids))
         hidden = self.dropout(torch.relu(self.hidden(features)))
-        return {name: head(hidden) for name, head in self.heads.items()}
+        logits = self.head(hidden) + self.wide_logits(ids)
+        return dict(zip(self.shape.heads, logits.split(list(self.shape.heads.values()), dim=1), strict=True))
+
+    def wide_logits(self, ids: Tensor) -> Tensor:
+        """The sum of the weights of tokens and pairs over the root of their number, shape (batch, all classes)."""
+        pairs = (ids[:, :-1] * PAIR_FACTOR + ids[:, 1:]) % self.shape.buckets
+        buckets = torch.cat([ids, pairs], dim=1)
+        counts = buckets != PAD
+        total = (nn.functional.embedding(buckets, self.wide) * counts.unsqueeze(-1)).sum(1)
+        return total / counts.sum(1, keepdim=True).clamp(min=1).sqrt()
 
     def features(self, ids: Tensor) -> Tensor:
         """Features of shape (batch, features)."""
@@ -86,7 +106,7 @@ class MlpStudent(Student):
 
 
 class CnnStudent(Student):
-    """Convolution over three tokens and maximum over time (Kim, arXiv:1408.5882), with filters per segment."""
+    """Convolution over neighbouring tokens and maximum over time (Kim, arXiv:1408.5882), with filters per segment."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape, shape.filters)
@@ -98,8 +118,9 @@ class CnnStudent(Student):
             nn.functional.conv1d(part.transpose(1, 2), weight)
             for part, weight in zip(self.segments(ids), self.taps, strict=True)
         ]
-        centre_is_pad = (ids[:, 1:-1] % self.shape.vocabulary == PAD).unsqueeze(1)
         windows = torch.stack(parts).sum(0) + self.bias.unsqueeze(-1)
+        centre = ids[:, CENTRE : CENTRE + windows.shape[2]]
+        centre_is_pad = (centre % self.shape.vocabulary == PAD).unsqueeze(1)
         return torch.relu(windows.masked_fill(centre_is_pad, CLOSED).amax(2))
 
 

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from sentencepiece import SentencePieceTrainer
+from sentencepiece import SentencePieceTrainer, sentencepiece_model_pb2
 
 from tinyclf.encode import PAD, UNKNOWN
 from tinyclf.errors import DataError
@@ -14,10 +14,12 @@ from training.normalise import STRETCHED, write_rules
 from training.rows import Row
 
 
-def train_tokenizer(rows: Iterable[Row], vocabulary: int = 4000) -> bytes:
-    """Train a unigram tokenizer (Kudo, arXiv:1804.10959) of at most ``vocabulary`` pieces on the rows' texts.
+def train_tokenizer(rows: Iterable[Row], vocabulary: int = 5000) -> bytes:
+    """Train a tokenizer of at most ``vocabulary`` pieces on the rows' texts.
 
-    Every text is seen a second time without diacritics, as many recognisers and keyboards write Vietnamese.
+    The pieces are those of byte-pair encoding (Sennrich et al., arXiv:1508.07909), the segmentation is the one with
+    the fewest of them (Schmidt et al., arXiv:2402.18376). Every text is seen a second time without diacritics, as many
+    recognisers and keyboards write Vietnamese.
     """
     texts = sorted({text for row in rows for text in (row.turn.utterance, row.turn.previous, row.turn.reply) if text})
     texts += [plain for text in texts if (plain := without_diacritics(text)) != text]
@@ -30,7 +32,7 @@ def train_tokenizer(rows: Iterable[Row], vocabulary: int = 4000) -> bytes:
         SentencePieceTrainer.train(
             sentence_iterator=iter(texts),
             model_writer=model,
-            model_type="unigram",
+            model_type="bpe",
             vocab_size=vocabulary,
             hard_vocab_limit=False,
             character_coverage=1.0,
@@ -44,4 +46,18 @@ def train_tokenizer(rows: Iterable[Row], vocabulary: int = 4000) -> bytes:
             num_threads=1,
             minloglevel=2,
         )
-    return model.getvalue()
+    return _fewest_pieces(model.getvalue())
+
+
+def _fewest_pieces(model: bytes) -> bytes:
+    """Let sentencepiece's best-path search run over the pieces at one point each, earlier merges first on a tie.
+
+    It finds whole words as the merges do, in half the time.
+    """
+    proto = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
+    proto.ParseFromString(model)
+    proto.trainer_spec.model_type = proto.trainer_spec.UNIGRAM
+    for rank, piece in enumerate(proto.pieces):
+        if piece.type == piece.NORMAL:
+            piece.score = -1 - rank * 1e-6
+    return bytes(proto.SerializeToString())

@@ -1,0 +1,1 @@
+"""Measure what the README claims, and write it to results/."""

@@ -1,0 +1,180 @@
+"""How well the student decides, beside the peers, over five seeds: ``python -m benchmarks.quality``."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import matplotlib as mpl
+import numpy as np
+import typer
+
+from benchmarks.machine import in_words, machine
+from benchmarks.peers import FastText, MiniLm, Peer, TfidfLogistic
+from benchmarks.results import RESULTS, console, write_results
+from tinyclf import LabelSet, default_labels
+from training.corpus import FIELD, read_corpus
+from training.evaluate import SHARES, Metrics, evaluate
+from training.fit import Settings, fit
+from training.loop import Schedule
+from training.report import markdown
+from training.rows import Row
+from training.split import Splits, split_rows
+
+mpl.use("agg")
+OURS = "tinyclf"
+Runs = dict[str, list[Metrics]]
+
+
+def main(
+    seeds: Annotated[int, typer.Option(help="How many seeds.")] = 5,
+    minilm: Annotated[
+        Path | None, typer.Option(help="Folder of all-MiniLM-L6-v2 (onnx/model.onnx, tokenizer.json).")
+    ] = None,
+) -> None:
+    """Train student and peers on the same rows and write results/quality.{json,md,png}."""
+    host = machine()
+    labels = default_labels()
+    splits = split_rows(read_corpus(labels).good)
+    sets = {"field": read_corpus(labels, FIELD).good, "test": splits.test}
+    runs: dict[str, Runs] = {name: {} for name in sets}
+    points: dict[str, Runs] = {name: {} for name in sets}
+    for seed in range(seeds):
+        console.print(f"seed {seed} of {seeds}")
+        _student(labels, splits, seed, sets, runs, points)
+        peers: list[Peer] = [TfidfLogistic(), FastText(), *([MiniLm(minilm)] if minilm else [])]
+        for peer in peers:
+            peer.fit(labels, splits.train + splits.dev, seed)
+            for name, rows in sets.items():
+                given = peer.probabilities([row.turn for row in rows])
+                runs[name].setdefault(peer.name, []).append(evaluate(labels, rows, given))
+    found: dict[str, Any] = {
+        "machine": host,
+        "seeds": seeds,
+        "rows": {name: len(rows) for name, rows in sets.items()} | {"train": len(splits.train), "dev": len(splits.dev)},
+        "ungated": {name: {system: _mean(ms) for system, ms in systems.items()} for name, systems in runs.items()},
+        "operating points": {name: {p: _mean(ms) for p, ms in by.items()} for name, by in points.items()},
+        "each seed, field": {
+            system: [{h: m["heads"][h]["accuracy"] for h in m["heads"]} for m in ms]
+            for system, ms in runs["field"].items()
+        },
+    }
+    _plot(labels, found["ungated"]["field"], RESULTS / "quality.png")
+    write_results("quality", found, _text(labels, found, minilm is not None))
+
+
+def _student(
+    labels: LabelSet, splits: Splits, seed: int, sets: Mapping[str, Sequence[Row]],
+    runs: dict[str, Runs], points: dict[str, Runs],
+) -> None:  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        run = fit(labels, splits, Settings(schedule=Schedule(seed=seed)), Path(folder))
+        for name, rows in sets.items():
+            given = run.predict(rows)
+            runs[name].setdefault(OURS, []).append(evaluate(labels, rows, given))
+            for point in run.calibration.points.values():
+                points[name].setdefault(point.name, []).append(evaluate(labels, rows, given, point))
+
+
+def _mean(metrics: Sequence[Any]) -> Any:
+    """The mean over seeds of every figure, with ``± sd`` beside those that vary; counts are summed for guards."""
+    first = metrics[0]
+    if isinstance(first, dict):
+        return {key: _mean([m[key] for m in metrics if key in m]) for key in first}
+    if isinstance(first, int | float) and not isinstance(first, bool):
+        return {"mean": float(np.mean(metrics)), "sd": float(np.std(metrics))}
+    return first
+
+
+def _text(labels: LabelSet, found: dict[str, Any], with_minilm: bool) -> str:
+    rows, seeds = found["rows"], found["seeds"]
+    parts = [
+        f"# Quality\n\n{in_words(found['machine'])}",
+        f"Mean of {seeds} seeds ± standard deviation. Trained on {rows['train']} rows of the corpus (peers also on the "
+        f"{rows['dev']} that the student stops early on). The **field set** ({rows['field']} turns) was written from "
+        f"scratch by another hand and nothing was trained, tuned or chosen on it; the **test split** "
+        f"({rows['test']} turns) has families that training never saw. All systems are "
+        "decoded by the same label set, without thresholds.\n",
+    ]
+    if not with_minilm:
+        parts.append(
+            "all-MiniLM-L6-v2 was not run: its weights were not at hand. "
+            "`python -m benchmarks.quality --minilm FOLDER` adds it.\n"
+        )
+    for name, title in (("field", "Field set"), ("test", "Test split")):
+        parts += [f"## {title}\n", _systems(labels, found["ungated"][name])]
+        parts += ["Operating points of the student:\n", _systems(labels, found["operating points"][name])]
+    best_peer = max(
+        (system for system in found["ungated"]["field"] if system != OURS),
+        key=lambda system: found["ungated"]["field"][system]["exact"]["mean"],
+    )
+    parts += [f"## Slices of the field set\n\nAll heads right, student and its best peer ({best_peer}).\n"]
+    parts.append(_slices(found["ungated"]["field"], best_peer))
+    parts += ["## Sure answers first\n", _coverage(labels, found["ungated"]["field"]), "![coverage](quality.png)\n"]
+    return "\n".join(parts)
+
+
+def _systems(labels: LabelSet, systems: Mapping[str, Any]) -> str:
+    header = ["system", "all right"]
+    for head in labels.heads:
+        header += [f"{head.name} accuracy", "macro-F1", "ECE", "wrong but sure"]
+    for guard in labels.guards:
+        header += [f"{guard.never[1]}: precision", "recall", "F1", guard.name]
+    table = []
+    for system, metrics in systems.items():
+        row = [system, _cell(metrics["exact"])]
+        for head in labels.heads:
+            figures = metrics["heads"][head.name]
+            row += [_cell(figures[key]) for key in ("accuracy", "macro_f1", "ece", "wrong_but_sure")]
+        for guard in labels.guards:
+            figures = metrics["guards"][guard.name]
+            row += [_cell(figures[key]) for key in ("precision", "recall", "f1")]
+            mistakes, turns, bound = (figures[key]["mean"] for key in ("mistakes", "turns", "upper_bound"))
+            row.append(f"{mistakes:.1f} of {turns:.0f}, 95 % bound {bound:.1%}")
+        table.append(row)
+    return markdown(header, table)
+
+
+def _slices(systems: Mapping[str, Any], peer: str) -> str:
+    ours, theirs = systems[OURS]["slices"], systems[peer]["slices"]
+    names = [name for name in ours if not name.startswith("topic=")]
+    worst = min(names, key=lambda name: float(ours[name]["exact"]["mean"]))
+    rows = [
+        [name, f"{ours[name]['n']['mean']:.0f}", _cell(ours[name]["exact"]), _cell(theirs[name]["exact"])]
+        for name in names
+    ]
+    return markdown(["slice", "n", OURS, peer], rows) + f"\nThe student's worst slice: {worst}.\n"
+
+
+def _coverage(labels: LabelSet, systems: Mapping[str, Any]) -> str:
+    head = labels.heads[0].name
+    rows = [
+        [system, *(_cell(metrics["heads"][head]["coverage"][f"{share:g}"]) for share in SHARES)]
+        for system, metrics in systems.items()
+    ]
+    return f"Accuracy of {head} on the surest share of the field set:\n\n" + markdown(
+        ["system", *map(str, SHARES)], rows
+    )
+
+
+def _cell(figure: Mapping[str, float]) -> str:
+    return f"{figure['mean']:.3f} ± {figure['sd']:.3f}"
+
+
+def _plot(labels: LabelSet, systems: Mapping[str, Any], path: Path) -> None:
+    from matplotlib import pyplot as plt
+
+    head = labels.heads[0].name
+    figure, axes = plt.subplots(figsize=(7, 4.5))
+    for system, metrics in systems.items():
+        curve = metrics["heads"][head]["coverage"]
+        means, spreads = ([curve[f"{share:g}"][key] for share in SHARES] for key in ("mean", "sd"))
+        axes.errorbar(SHARES, means, yerr=spreads, label=system, marker="o", capsize=3)
+    axes.set(xlabel="share of the field set that is answered, surest first", ylabel=f"accuracy of {head}")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120, bbox_inches="tight", metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""Tests, as users meet the product: the public API, the commands, real files."""

@@ -1,0 +1,103 @@
+"""The authored corpus keeps its promises, and a bad row in it is named."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tinyclf import default_labels
+from training.corpus import CORPUS, FIELD, counts, overlap, read_corpus
+from training.rows import Row
+from training.split import SHARES, part_of, split_rows
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Sequence[Row]:
+    return read_corpus(default_labels()).good
+
+
+@pytest.fixture(scope="module")
+def field() -> Sequence[Row]:
+    return read_corpus(default_labels(), FIELD).good
+
+
+def test_the_corpus_is_large_and_covers_every_class_in_every_language(corpus: Sequence[Row]) -> None:
+    found = counts(corpus, default_labels())
+    assert found["rows"] >= 3000
+    assert found["with_previous"] >= 0.2 * found["rows"]
+    assert found["with_reply"] >= 0.05 * found["rows"]
+    for by_language in found["classes"].values():
+        assert set(by_language) == {"vi", "en", "mix"}
+
+
+def test_the_field_set_is_apart(corpus: Sequence[Row], field: Sequence[Row]) -> None:
+    assert len(field) >= 300
+    assert overlap(corpus, field) == []
+
+
+def test_splits_are_disjoint_by_family_and_stable(corpus: Sequence[Row]) -> None:
+    splits = split_rows(corpus)
+    families = [{row.family for row in part} for part in (splits.train, splits.dev, splits.calibration, splits.test)]
+    assert sum(map(len, families)) == len(set().union(*families))
+    assert split_rows(list(reversed(corpus))).test == list(reversed(splits.test))
+    for name, share in SHARES.items():
+        assert abs(sum(part_of(row.family) == name for row in corpus) / len(corpus) - share) < 0.03
+
+
+def test_no_two_families_share_a_question(corpus: Sequence[Row]) -> None:
+    """A question in two splits would let the student know a test turn's context from training."""
+    families: dict[str, set[str]] = {}
+    for row in corpus:
+        if row.turn.previous:
+            families.setdefault(row.turn.previous, set()).add(part_of(row.family))
+    shared = {question for question, parts in families.items() if len(parts) > 1}
+    assert len(shared) <= 0.01 * len(families), shared
+
+
+def test_the_command_passes_on_the_committed_corpus() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "training", "corpus", "check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "with previous" in done.stdout
+
+
+def test_bad_rows_are_named_by_file_and_line(tmp_path: Path) -> None:
+    source = sorted(CORPUS.glob("*.jsonl"))[0]
+    rows = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()[:5]]
+    rows.append(dict(rows[0]))
+    rows.append({**rows[1], "id": "new-1"})
+    rows.append({**rows[2], "id": "new-2", "lang": "fr", "utterance": "bonjour pika"})
+    rows.append({**rows[2], "id": "new-3", "family": "loose", "utterance": "hello again pika"})
+    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (tmp_path / source.name).write_text(content[:-30], encoding="utf-8")
+    found = read_corpus(default_labels(), tmp_path)
+    said = sorted(str(bad).removeprefix(f"{tmp_path}/") for bad in found.bad)
+    assert len(found.good) == 5
+    assert [line.split(":")[1] for line in said] == ["6", "7", "8", "9"]
+    assert "stands at" in said[0]
+    assert "the same turn" in said[1]
+    assert "lang 'fr'" in said[2]
+    assert "cut off" in said[3]
+
+
+def test_a_bad_row_stops_the_fit_unless_it_is_skipped(tmp_path: Path, kitchen_files: tuple[Path, Path]) -> None:
+    data, labels = kitchen_files
+    path = Path(shutil.copy(data, tmp_path / "rows.jsonl"))
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"utterance": "so')
+    command = [sys.executable, "-m", "training", "fit", "--data", str(path), "--labels", str(labels), "--epochs", "1"]
+    stopped = subprocess.run([*command, "--out", str(tmp_path / "a")], capture_output=True, text=True, check=False)
+    assert stopped.returncode == 1
+    assert "rows.jsonl:301: not JSON" in stopped.stderr
+    assert "--skip-bad" in stopped.stderr
+    assert not (tmp_path / "a").exists()
+    skipped = subprocess.run(
+        [*command, "--out", str(tmp_path / "b"), "--skip-bad"], capture_output=True, text=True, check=False
+    )
+    assert skipped.returncode == 0, skipped.stderr
+    assert "1 bad rows" in skipped.stderr

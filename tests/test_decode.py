@@ -1,0 +1,91 @@
+"""Decoding: the most probable compatible labels, by brute force and by property."""
+
+import itertools
+from math import prod
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinyclf import LabelSet, default_labels
+from tinyclf.decode import Decoder
+from tinyclf.joint import most_probable
+from tinyclf.labelset import Labels
+from tinyclf.operating import OperatingPoint
+
+PROBABILITY = st.floats(0.001, 1)
+
+
+def row(size: int) -> st.SearchStrategy[list[float]]:
+    return st.lists(PROBABILITY, min_size=size, max_size=size).map(lambda xs: [x / sum(xs) for x in xs])
+
+
+@given(row(10), row(2), st.floats(0, 1))
+def test_incompatible_pairs_never_come_out(emotion: list[float], celebrate: list[float], gate: float) -> None:
+    labels = default_labels()
+    head, name = labels.guards[0].never
+    decoder = Decoder(labels, OperatingPoint("test", gates={head: {name: gate}}))
+    chosen, confidence, _ = decoder([emotion, celebrate])
+    found = {h.name: h.names[c[0]] for h, c in zip(labels.heads, chosen, strict=True)}
+    assert not labels.conflicts(found)
+    assert confidence == min(emotion[chosen[0][0]], celebrate[chosen[1][0]])
+
+
+@given(row(10), row(2))
+def test_without_gates_it_is_the_most_probable_compatible_pair(emotion: list[float], celebrate: list[float]) -> None:
+    labels = default_labels()
+    chosen, _, _ = Decoder(labels, OperatingPoint("test"))([emotion, celebrate])
+    first, second = labels.heads
+    allowed = [
+        emotion[i] * celebrate[j]
+        for i, j in itertools.product(range(10), range(2))
+        if not labels.conflicts({first.name: first.names[i], second.name: second.names[j]})
+    ]
+    assert emotion[chosen[0][0]] * celebrate[chosen[1][0]] == pytest.approx(max(allowed))
+
+
+@given(row(3), st.lists(PROBABILITY, min_size=2, max_size=2))
+def test_any_of_heads_are_searched_with_the_others(
+    kitchen: LabelSet, dish: list[float], allergens: list[float]
+) -> None:
+    chosen, _, _ = Decoder(kitchen, OperatingPoint("test"))([dish, allergens])
+    names: Labels = {
+        "dish": kitchen.heads[0].names[chosen[0][0]],
+        "allergens": tuple(kitchen.heads[1].names[c] for c in chosen[1]),
+    }
+    assert not kitchen.conflicts(names)
+
+
+def test_a_gate_closes_a_class_until_it_is_probable_enough(kitchen: LabelSet) -> None:
+    decoder = Decoder(kitchen, OperatingPoint("test", gates={"dish": {"soup": 0.8}, "allergens": {"milk": 0.9}}))
+    assert decoder([[0.7, 0.2, 0.1], [0.0, 0.85]])[0] == [(1,), ()]
+    assert decoder([[0.9, 0.1, 0.0], [0.0, 0.95]])[0] == [(0,), (1,)]
+
+
+def test_sure_means_every_head_reaches_its_threshold(kitchen: LabelSet) -> None:
+    decoder = Decoder(kitchen, OperatingPoint("test", sure={"dish": 0.6, "allergens": 0.7}))
+    for dish, milk, confidence, sure in ((0.7, 0.2, 0.7, True), (0.7, 0.4, 0.6, False), (0.5, 0.2, 0.5, False)):
+        _, least, all_sure = decoder([[dish, 0.9 - dish, 0.1], [0.1, milk]])
+        assert least == pytest.approx(confidence)
+        assert all_sure is sure
+
+
+@given(st.lists(st.lists(PROBABILITY, min_size=1, max_size=4), min_size=1, max_size=4), st.data())
+def test_branch_and_bound_equals_brute_force(choices: list[list[float]], data: st.DataObject) -> None:
+    refs = [(h, c) for h, options in enumerate(choices) for c in range(len(options))]
+    pairs = data.draw(st.lists(st.tuples(st.sampled_from(refs), st.sampled_from(refs)), max_size=5))
+    banned: dict[tuple[int, int], set[tuple[int, int]]] = {}
+    for a, b in pairs:
+        if a[0] != b[0]:
+            banned.setdefault(a, set()).add(b)
+            banned.setdefault(b, set()).add(a)
+    found = most_probable([[(p, (h, c)) for c, p in enumerate(options)] for h, options in enumerate(choices)], banned)
+    allowed = [
+        prod(choices[h][c] for h, c in enumerate(combination))
+        for combination in itertools.product(*(range(len(options)) for options in choices))
+        if not any(b in banned.get(a, set()) for a, b in itertools.combinations(enumerate(combination), 2))
+    ]
+    if allowed:
+        assert prod(choices[h][c] for h, c in found) == pytest.approx(max(allowed))
+    else:
+        assert found == []

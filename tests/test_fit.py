@@ -1,0 +1,196 @@
+"""``python -m training fit`` and ``python -m export bundle`` on data of another trade, as an ML engineer runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import small_rows, write_jsonl
+from tinyclf import Classifier, Turn
+from tinyclf.bundle import MODEL
+from training.fit import load_run
+
+SMALL = ("--epochs", "8", "--dim", "16", "--filters", "32", "--hidden", "16", "--no-augment")
+
+
+def command(module: str, *arguments: object) -> list[str]:
+    return [sys.executable, "-m", module, *map(str, arguments)]
+
+
+def run(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(module, *arguments), capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module", params=["cnn", "mlp"])
+def trained(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, kitchen_files: tuple[Path, Path]
+) -> Path:
+    out = tmp_path_factory.mktemp("runs") / str(request.param)
+    data, labels = kitchen_files
+    done = run(
+        "training", "fit", "--data", data, "--labels", labels, "--out", out, "--architecture", request.param, *SMALL
+    )
+    assert done.returncode == 0, done.stderr
+    assert "done:" in done.stderr
+    return out
+
+
+def test_the_report_has_figures_for_every_head_and_guard(trained: Path) -> None:
+    report = json.loads((trained / "report.json").read_text())
+    for name in ("balanced", "careful"):
+        metrics = report["test"][name]
+        assert metrics["heads"]["dish"]["accuracy"] > 0.8
+        assert set(metrics["heads"]) == {"dish", "allergens"}
+        assert set(metrics["guards"]["hiding milk"]) >= {"mistakes", "turns", "upper_bound", "precision", "recall"}
+        assert "4-9 words" in metrics["slices"] or metrics["slices"] == {}
+    assert report["best_epoch"] <= report["epochs"] <= 8
+    assert not (trained / "checkpoint.safetensors").exists()
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+def test_the_bundle_answers_as_the_student_does(trained: Path, tmp_path: Path, precision: str) -> None:
+    out = tmp_path / "bundle"
+    done = run("export", "bundle", "--run", trained, "--out", out, "--precision", precision)
+    assert done.returncode == 0, done.stderr
+    fitted = load_run(trained)
+    clf = Classifier.load(out)
+    from training.loop import predict
+    from training.probabilities import probabilities
+
+    turns = [*fitted.test_turns(), Turn("almond cake", "what is it", "nice")]
+    given = probabilities(
+        fitted.labels, predict(fitted.student, fitted.encoder, turns), fitted.calibration.temperatures
+    )
+    for i, decision in enumerate(clf.batch(turns)):
+        for head, row in decision.probabilities.items():
+            tolerance = {"float32": 1e-4, "float16": 2e-2, "int8": 0.1}[precision]
+            assert np.abs(np.array(list(row.values())) - given[head][i]).max() < tolerance
+    assert json.loads(clf("cake with almond please").to_json())["dish"] == "cake"
+
+
+def test_folding_is_exact(tmp_path: Path, trained: Path) -> None:
+    if load_run(trained).student.shape.architecture == "mlp":
+        done = run("export", "bundle", "--run", trained, "--out", tmp_path / "plain", "--no-fold")
+        assert done.returncode == 1
+        assert "only a cnn" in done.stderr
+        return
+    for out, flag in ((tmp_path / "folded", "--fold"), (tmp_path / "plain", "--no-fold")):
+        assert run("export", "bundle", "--run", trained, "--out", out, flag).returncode == 0
+    folded, plain = Classifier.load(tmp_path / "folded"), Classifier.load(tmp_path / "plain")
+    for turn in load_run(trained).test_turns():
+        for head, row in folded(turn.utterance).probabilities.items():
+            assert plain(turn.utterance).probabilities[head] == pytest.approx(row, abs=1e-5)
+
+
+def test_export_replaces_a_bundle_and_nothing_else(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one.jpg").write_text("x")
+    refused = run("export", "bundle", "--run", trained, "--out", tmp_path / "photos")
+    assert refused.returncode == 1
+    assert "is no bundle" in refused.stderr
+    assert run("export", "bundle", "--run", trained, "--out", tmp_path / "bundle").returncode == 0
+    before = (tmp_path / "bundle" / MODEL).read_bytes()
+    assert run("export", "bundle", "--run", trained, "--out", tmp_path / "bundle").returncode == 0
+    assert (tmp_path / "bundle" / MODEL).read_bytes() == before
+    assert run("export", "bundle", "--run", tmp_path / "nowhere", "--out", tmp_path / "bundle").returncode == 1
+    assert (tmp_path / "bundle" / MODEL).read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "photos"]
+
+
+def test_a_killed_fit_goes_on_and_ends_with_the_same_weights(tmp_path: Path, kitchen_files: tuple[Path, Path]) -> None:
+    data, labels = kitchen_files
+    fit = ("fit", "--data", data, "--labels", labels, "--epochs", 30, "--patience", 30, *SMALL[2:])
+    whole = run("training", *fit, "--out", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    for stop, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
+        process = subprocess.Popen(
+            command("training", *fit, "--out", tmp_path / "stopped"), stderr=subprocess.PIPE, text=True
+        )
+        wait_for_new_epoch(tmp_path / "stopped" / "checkpoint.safetensors", process)
+        process.send_signal(stop)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == code, said
+        if stop == signal.SIGINT:
+            assert "The same command goes on" in said
+    assert not (tmp_path / "stopped" / "report.json").exists()
+    again = run("training", *fit, "--out", tmp_path / "stopped")
+    assert again.returncode == 0, again.stderr
+    for name in ("student.safetensors", "calibration.json", "report.json"):
+        assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not [path for path in (tmp_path / "stopped").iterdir() if path.name.startswith(".")]
+
+
+def wait_for_new_epoch(checkpoint: Path, process: subprocess.Popen[str]) -> None:
+    before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+    for _ in range(2000):
+        if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
+            return
+        assert process.poll() is None, "the fit ended before it could be stopped"
+        time.sleep(0.01)
+    raise AssertionError("no checkpoint appeared")
+
+
+def test_another_run_in_the_folder_is_refused(trained: Path, kitchen_files: tuple[Path, Path]) -> None:
+    data, labels = kitchen_files
+    architecture = load_run(trained).student.shape.architecture
+    same = ("--data", data, "--labels", labels, "--out", trained, "--architecture", architecture, *SMALL)
+    assert run("training", "fit", *same).returncode == 0  # finished: loads and reports
+    other = run("training", "fit", *same, "--seed", 1)
+    assert other.returncode == 1
+    assert "holds a run of other settings" in other.stderr
+
+
+def test_a_damaged_run_is_named(trained: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = shutil.copytree(trained, tmp_path / "copy")
+    weights = copy / "student.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    done = run("export", "bundle", "--run", copy, "--out", tmp_path / "bundle")
+    assert done.returncode == 1
+    assert "student.safetensors: not the weights" in done.stderr
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_full_disk_ends_a_fit_with_a_reason(tmp_path: Path, kitchen_files: tuple[Path, Path]) -> None:
+    data, labels = kitchen_files
+    fit = command("training", "fit", "--data", data, "--labels", labels, "--out", tmp_path / "run", *SMALL)
+    limited = f"ulimit -f 8; exec {' '.join(fit)}"
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        ["bash", "-c", limited], capture_output=True, text=True, timeout=120, check=False, env=environment
+    )
+    assert done.returncode == 1
+    assert "error:" in done.stderr
+    assert "too large" in done.stderr
+    assert not [path for path in (tmp_path / "run").rglob("*") if path.name.startswith(".")]
+
+
+def test_a_set_of_another_column_layout_needs_no_label_file(tmp_path: Path) -> None:
+    rows = [{"text": row["utterance"], "intent": row["dish"]} for row in small_rows(300)]
+    data = write_jsonl(tmp_path / "rows.jsonl", rows)
+    columns = ("--text-column", "text", "--label-column", "intent")
+    done = run("training", "fit", "--data", data, *columns, "--out", tmp_path / "run", *SMALL)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["test"]["balanced"]["heads"]["intent"]["accuracy"] > 0.8
+
+
+def test_too_few_rows_are_named(tmp_path: Path, kitchen_files: tuple[Path, Path]) -> None:
+    data = write_jsonl(tmp_path / "rows.jsonl", small_rows(2))
+    done = run("training", "fit", "--data", data, "--labels", kitchen_files[1], "--out", tmp_path / "run", *SMALL)
+    assert done.returncode == 1
+    assert "split: more rows" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("training", "fit"), ("training", "corpus", "check"), ("export", "bundle")])
+def test_help_teaches(arguments: tuple[str, ...]) -> None:
+    done = run(*arguments, "--help")
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
