@@ -5,8 +5,13 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tinyclf import Classifier, LabelSet, read_labels
+
+# A busy machine must not fail a test: time is judged in benchmarks/, and every run draws the same examples.
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+settings.load_profile("steady")
 
 SMALL_LABELS = """
 name = "kitchen"

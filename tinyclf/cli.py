@@ -22,7 +22,7 @@ app = typer.Typer(
 )  # fmt: skip
 BundleOption = Annotated[Path | None, typer.Option("--bundle", help="A bundle folder; without it the one that ships.")]
 PointOption = Annotated[str, typer.Option("--point", help="The operating point: balanced or careful.")]
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 @app.command()
@@ -69,15 +69,13 @@ def demo(bundle: BundleOption = None, point: PointOption = "balanced") -> None:
     """Decide the example turns of the label set and print a table."""
     classifier = Classifier.load(bundle, point)
     table = Table(title=f"{classifier.labels.name}, operating point {point}", title_justify="left")
-    for name in ("previous", "utterance", "reply", *(head.name for head in classifier.labels.heads)):
-        table.add_column(name)
-    for name in ("confidence", "µs"):
-        table.add_column(name, justify="right")
+    table.add_column("turn")
+    for name in (*(head.name for head in classifier.labels.heads), "confidence", "µs"):
+        table.add_column(name, no_wrap=True, justify="right" if name in ("confidence", "µs") else "left")
     for turn in _examples(classifier):
         decision = classifier(turn.utterance, turn.previous, turn.reply)
         shown = [_plain(value) for value in decision.labels.values()]
-        figures = (f"{decision.confidence:.2f}", f"{decision.microseconds:.0f}")
-        table.add_row(turn.previous, turn.utterance, turn.reply, *shown, *figures)
+        table.add_row(_spoken(turn), *shown, f"{decision.confidence:.2f}", f"{decision.microseconds:.0f}")
     console.print(table)
 
 
@@ -131,6 +129,12 @@ def details(decision: Decision) -> dict[str, Any]:
 
 def _examples(classifier: Classifier) -> list[Turn]:
     return [example.turn for example in classifier.labels.examples] or [Turn("hello"), Turn("xin chào")]
+
+
+def _spoken(turn: Turn) -> str:
+    """The turn as a short dialogue: the robot's words in italics around the child's."""
+    parts = [f"[i]{turn.previous}[/i]", turn.utterance, f"[i]{turn.reply}[/i]"]
+    return " – ".join(part for part in parts if part != "[i][/i]")
 
 
 def _plain(value: str | tuple[str, ...]) -> str:

@@ -37,19 +37,25 @@ class Encoder:
         """
         if not (type(utterance) is type(previous) is type(reply) is str):
             check_types(utterance, previous, reply)
-        said = self._encode(_encodable(utterance[-UTTERANCE_IDS * CHARS_PER_ID :]))[-UTTERANCE_IDS:]
+        said = self._pieces(utterance[-UTTERANCE_IDS * CHARS_PER_ID :])[-UTTERANCE_IDS:]
         if self._nothing.issuperset(said):
             return []
         ids = [PAD, *said, PAD]
         if previous:
-            before = self._encode(_encodable(previous[-PREVIOUS_IDS * CHARS_PER_ID :]))[-PREVIOUS_IDS:]
+            before = self._pieces(previous[-PREVIOUS_IDS * CHARS_PER_ID :])[-PREVIOUS_IDS:]
             if before:
                 ids = [PAD, *[i + self.vocabulary for i in before], *ids]
         if reply:
-            after = self._encode(_encodable(reply[: REPLY_IDS * CHARS_PER_ID]))[:REPLY_IDS]
+            after = self._pieces(reply[: REPLY_IDS * CHARS_PER_ID])[:REPLY_IDS]
             if after:
                 ids = [*ids, *[i + 2 * self.vocabulary for i in after], PAD]
         return ids
+
+    def _pieces(self, text: str) -> list[int]:
+        try:
+            return self._encode(text)  # type: ignore[no-any-return]
+        except Exception:  # its kind for lone surrogates differs between versions of the binding
+            return self._encode(_encodable(text))  # type: ignore[no-any-return]
 
     def normalise(self, text: str) -> str:
         """The text as the student sees it, for reports and duplicate checks."""
@@ -57,9 +63,5 @@ class Encoder:
 
 
 def _encodable(text: str) -> str:
-    """Lone surrogates, which no UTF-8 holds, become question marks."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode()
-    return text
+    """Lone surrogates, which UTF-8 cannot hold, become question marks."""
+    return text.encode("utf-8", "replace").decode()

@@ -20,7 +20,7 @@ from training.evaluate import Metrics, evaluate
 from training.loop import CHECKPOINT, WEIGHTS, Schedule, predict, train
 from training.metrics import Floats
 from training.probabilities import probabilities
-from training.rows import Row
+from training.rows import Row, example_rows
 from training.split import Splits
 from training.student import Shape, Student, build_student
 from training.targets import target_arrays
@@ -78,9 +78,10 @@ def fit(
 ) -> Run:
     """Train, calibrate and evaluate into ``folder``.
 
-    A folder that holds a stopped run of the same rows and settings is resumed, a finished one is loaded, one of
+    The label set's own examples are trained on too. A folder that holds a stopped run of the same rows and settings is resumed, a finished one is loaded, one of
     another run is refused with ``DataError``.
     """
+    splits = replace(splits, train=[*splits.train, *example_rows(labels)])
     config = _config(labels, splits, settings)
     _claim(folder, config)
     if (folder / REPORT).exists():

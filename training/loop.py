@@ -29,12 +29,12 @@ class Schedule:
     """How to train: at most ``epochs``, stopping after ``patience`` epochs without a better dev score."""
 
     epochs: int = 25
-    patience: int = 8
+    patience: int = 12
     batch: int = 64
     rate: float = 3e-3
     wide_rate: float = 1e-2
     decay: float = 0.05
-    smoothing: float = 0.1
+    smoothing: float = 0.15
     borrow: float = 0.15
     seed: int = 0
 

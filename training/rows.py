@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinyclf import LabelSet, Turn
-from tinyclf.labelset import Head, Labels
+from tinyclf.labelset import Head, Labels, as_tuple
 from training.sources import Record
 
 Targets = Mapping[str, Mapping[str, float]]
@@ -69,6 +69,19 @@ def to_rows(records: Iterable[Record], labels: LabelSet, columns: Columns | None
         except ValueError as error:
             rows.bad.append(BadRow(place, str(error)))
     return rows
+
+
+def example_rows(labels: LabelSet) -> list[Row]:
+    """The examples of a label set as rows to train on."""
+    return [
+        Row(
+            turn=example.turn,
+            targets={head: dict.fromkeys(as_tuple(value), 1.0) for head, value in example.labels.items()},
+            place=f"label set {labels.name}, example {number}",
+            family=f"examples/{number}",
+        )
+        for number, example in enumerate(labels.examples, 1)
+    ]
 
 
 def _row(place: str, record: Mapping[str, Any], labels: LabelSet, columns: Columns) -> Row:

@@ -17,7 +17,7 @@ class Splits:
     test: list[Row]
 
 
-SHARES: Mapping[str, float] = {"test": 0.12, "calibration": 0.20, "dev": 0.08}
+SHARES: Mapping[str, float] = {"test": 0.10, "calibration": 0.16, "dev": 0.06}
 """The share of the families in each split; the rest is train."""
 
 
