@@ -41,7 +41,10 @@ def bundle(
     made, parity = export_bundle(found, out, found.test_turns(), cast(Precision, precision), fold)
     worst = max(parity.largest.values())
     size = sum(file.stat().st_size for file in out.iterdir()) / 1e6
-    console.print(f"{made.path}: {size:.1f} MB; torch and ONNX differ by at most {worst:.1e} over {parity.turns} turns")
+    console.print(
+        f"{made.path}: {size:.1f} MB; torch and ONNX differ by at most {worst:.1e} over {parity.turns} turns",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
 
 
 def main() -> None:
@@ -49,7 +52,7 @@ def main() -> None:
     try:
         app(prog_name="python -m export")
     except (TinyclfError, OSError) as error:
-        console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

@@ -16,7 +16,7 @@ from tinyclf import Classifier, Turn
 from tinyclf.bundle import MODEL
 from training.fit import load_run
 
-SMALL = ("--epochs", "8", "--dim", "16", "--filters", "32", "--hidden", "16", "--no-augment")
+SMALL = ("--epochs", "20", "--batch", "8", "--dim", "16", "--filters", "32", "--hidden", "16", "--no-augment")
 
 
 def command(module: str, *arguments: object) -> list[str]:
@@ -49,7 +49,7 @@ def test_the_report_has_figures_for_every_head_and_guard(trained: Path) -> None:
         assert set(metrics["heads"]) == {"dish", "allergens"}
         assert set(metrics["guards"]["hiding milk"]) >= {"mistakes", "turns", "upper_bound", "precision", "recall"}
         assert "4-9 words" in metrics["slices"] or metrics["slices"] == {}
-    assert report["best_epoch"] <= report["epochs"] <= 8
+    assert report["best_epoch"] <= report["epochs"] <= 20
     assert not (trained / "checkpoint.safetensors").exists()
 
 

@@ -130,11 +130,11 @@ def fit(
         try:
             run = run_fit(label_set, split_rows(rows.good), settings, out, each_epoch)
         except KeyboardInterrupt:
-            console.print(f"stopped; everything up to the last epoch is in {out}. The same command goes on from there.")
+            _say(f"stopped; everything up to the last epoch is in {out}. The same command goes on from there.")
             raise typer.Exit(130) from None
     for name, metrics in run.report["test"].items():
         show(f"test split at operating point {name}", slice_header(metrics), slice_rows(metrics))
-    console.print(f"done: {out}. Next: python -m export bundle --run {out} --out DIR")
+    _say(f"done: {out}. Next: python -m export bundle --run {out} --out DIR")
 
 
 def _labels(path: Path | None, data: str, label_column: str) -> LabelSet:
@@ -148,16 +148,21 @@ def _labels(path: Path | None, data: str, label_column: str) -> LabelSet:
 def _stop_at_bad(rows: Rows, skip: bool) -> None:
     _name_bad([str(row) for row in rows.bad])
     if rows.bad and not skip:
-        console.print("mend these rows, or train without them by --skip-bad")
+        _say("mend these rows, or train without them by --skip-bad")
         raise typer.Exit(1)
 
 
 def _name_bad(bad: list[str]) -> None:
     for line in bad[:SHOWN]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        _say(line)
     if bad:
         more = f" ({len(bad) - SHOWN} more not shown)" if len(bad) > SHOWN else ""
-        console.print(f"{len(bad)} bad rows{more}", style="red")
+        _say(f"{len(bad)} bad rows{more}")
+
+
+def _say(line: str) -> None:
+    """Print a line as it is: no wrapping, so that paths can be copied, and no markup, so that data stays data."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def main() -> None:
@@ -165,7 +170,7 @@ def main() -> None:
     try:
         app(prog_name="python -m training")
     except (TinyclfError, OSError) as error:
-        console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        _say(f"error: {error}")
         sys.exit(1)
 
 

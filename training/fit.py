@@ -76,9 +76,9 @@ def fit(
     folder: Path,
     each_epoch: Callable[[Progress], None] = lambda progress: None,
 ) -> Run:
-    """Train, calibrate and evaluate into ``folder``.
+    """Train, calibrate and evaluate into ``folder``. The label set's own examples are trained on too.
 
-    The label set's own examples are trained on too. A folder that holds a stopped run of the same rows and settings is resumed, a finished one is loaded, one of
+    A folder that holds a stopped run of the same rows and settings is resumed, a finished one is loaded, one of
     another run is refused with ``DataError``.
     """
     splits = replace(splits, train=[*splits.train, *example_rows(labels)])
