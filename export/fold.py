@@ -92,7 +92,7 @@ def _with_constant(student: Student) -> Dense:
 
 
 def _wide_table(student: Student, cooling: Array) -> Array:
-    weights = _array(student.wide) * cooling
+    weights = _array(student.wide.weight) * cooling
     table = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
     table[PAD] = 0
     return table.astype(np.float32)

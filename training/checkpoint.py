@@ -1,6 +1,7 @@
 """Checkpoints of a fit: weights, optimiser and progress in one safetensors file, written whole."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.optim import Optimizer
 
 from tinyclf.errors import DataError
 from tinyclf.files import write_whole
@@ -38,28 +40,33 @@ def load_weights(path: Path, student: Student) -> None:
         raise DataError(f"{path}: not the weights of this student: {error}; run `fit` again") from error
 
 
-def save_checkpoint(path: Path, student: Student, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
+def save_checkpoint(path: Path, student: Student, optimisers: Sequence[Optimizer], progress: Progress) -> None:
     """Write everything that a later run needs to go on as if it had never stopped."""
-    tensors: dict[str, Tensor] = {f"student.{name}": tensor for name, tensor in student.state_dict().items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+    tensors: dict[str, Tensor] = {f"student/{name}": tensor for name, tensor in student.state_dict().items()}
+    for number, optimiser in enumerate(optimisers):
+        for index, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"{number}/{index}/{name}": torch.as_tensor(value) for name, value in state.items()}
     content = {name: tensor.contiguous() for name, tensor in tensors.items()}
     write_whole(path, save(content, {"progress": json.dumps(asdict(progress))}))
 
 
-def load_checkpoint(path: Path, student: Student, optimiser: torch.optim.Optimizer) -> Progress:
-    """Restore student and optimiser in place and return the progress; ``DataError`` when the file is damaged."""
+def load_checkpoint(path: Path, student: Student, optimisers: Sequence[Optimizer]) -> Progress:
+    """Restore student and optimisers in place and return the progress; ``DataError`` when the file is damaged."""
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             progress = Progress(**json.loads(file.metadata()["progress"]))
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise DataError(f"{path}: damaged checkpoint ({error}); delete it to train from the start") from error
-    student.load_state_dict({name.removeprefix("student."): t for name, t in tensors.items() if name[0] == "s"})
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimiser."):
-            _, index, key = name.split(".")
-            state.setdefault(int(index), {})[key] = tensor
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+    weights = {name.removeprefix("student/"): t for name, t in tensors.items() if name.startswith("student/")}
+    student.load_state_dict(weights)
+    for number, optimiser in enumerate(optimisers):
+        state: dict[int, dict[str, Tensor | int]] = {}
+        for name, tensor in tensors.items():
+            owner, _, rest = name.partition("/")
+            if owner == str(number):
+                index, _, key = rest.partition("/")
+                sparse_step = key == "step" and isinstance(optimiser, torch.optim.SparseAdam)
+                state.setdefault(int(index), {})[key] = int(tensor) if sparse_step else tensor
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
     return progress

@@ -54,24 +54,27 @@ def train(
 
     Every epoch draws from its own seed, so a run that was stopped and resumed gives the weights of one that was not.
     """
-    deep = [weight for name, weight in student.named_parameters() if name != "wide"]
-    groups = [{"params": deep, "peak": schedule.rate}, {"params": [student.wide], "peak": schedule.wide_rate}]
-    optimiser = torch.optim.AdamW(groups, weight_decay=schedule.decay)
+    deep = [weight for weight in student.parameters() if weight is not student.wide.weight]
+    optimisers = [
+        torch.optim.AdamW(deep, lr=schedule.rate, weight_decay=schedule.decay),
+        torch.optim.SparseAdam([student.wide.weight], lr=schedule.wide_rate),
+    ]
     progress = Progress()
     if (folder / CHECKPOINT).exists():
-        progress = load_checkpoint(folder / CHECKPOINT, student, optimiser)
+        progress = load_checkpoint(folder / CHECKPOINT, student, optimisers)
     targets = target_arrays(rows, labels)
     while progress.epoch < schedule.epochs and progress.epoch - progress.best_epoch < schedule.patience:
-        for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * (0.01 + 0.99 * (1 + math.cos(math.pi * progress.epoch / schedule.epochs)) / 2)
-        spent = _epoch(student, encoder, labels, rows, targets, schedule, augment, optimiser, progress.epoch)
+        cooled = 0.01 + 0.99 * (1 + math.cos(math.pi * progress.epoch / schedule.epochs)) / 2
+        for optimiser, peak in zip(optimisers, (schedule.rate, schedule.wide_rate), strict=True):
+            optimiser.param_groups[0]["lr"] = peak * cooled
+        spent = _epoch(student, encoder, labels, rows, targets, schedule, augment, optimisers, progress.epoch)
         progress.epoch += 1
         score = dev_score(student, encoder, labels, dev)
         progress.history.append({"epoch": progress.epoch, "loss": spent, "dev": score})
         if score > progress.best:
             progress.best, progress.best_epoch = score, progress.epoch
             save_weights(folder / WEIGHTS, student)
-        save_checkpoint(folder / CHECKPOINT, student, optimiser, progress)
+        save_checkpoint(folder / CHECKPOINT, student, optimisers, progress)
         each_epoch(progress)
     load_weights(folder / WEIGHTS, student)
     return progress
@@ -101,7 +104,7 @@ def _epoch(
     targets: dict[str, Array],
     schedule: Schedule,
     augment: Augmentation | None,
-    optimiser: torch.optim.Optimizer,
+    optimisers: Sequence[torch.optim.Optimizer],
     epoch: int,
 ) -> float:
     """One pass over the rows in a fresh order; the mean loss."""
@@ -119,10 +122,11 @@ def _epoch(
         chosen = order[at : at + schedule.batch]
         goals: dict[str, Tensor] = {name: torch.from_numpy(array[chosen]) for name, array in targets.items()}
         cost = loss(student(torch.from_numpy(padded([ids[i] for i in chosen]))), goals, labels, schedule.smoothing)
-        optimiser.zero_grad()
+        student.zero_grad()
         cost.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-        optimiser.step()
+        torch.nn.utils.clip_grad_norm_((w for w in student.parameters() if w is not student.wide.weight), 1.0)
+        for optimiser in optimisers:
+            optimiser.step()
         total += float(cost.detach()) * len(chosen)
     return total / max(len(order), 1)
 

@@ -60,7 +60,8 @@ class Student(nn.Module):
         self.head = nn.Linear(shape.hidden, sum(shape.heads.values()))
         if shape.buckets < len(SEGMENTS) * shape.vocabulary:
             raise ValueError(f"{shape.buckets} buckets cannot hold {len(SEGMENTS)} x {shape.vocabulary} tokens")
-        self.wide = nn.Parameter(torch.zeros(shape.buckets, self.head.out_features))
+        self.wide = nn.Embedding(shape.buckets, self.head.out_features, sparse=True)
+        nn.init.zeros_(self.wide.weight)
 
     def forward(self, ids: Tensor) -> dict[str, Tensor]:
         """Logits of shape (batch, classes) per head, for ids of shape (batch, tokens)."""
@@ -74,8 +75,9 @@ class Student(nn.Module):
         pairs = (ids[:, :-1] * PAIR_FACTOR + ids[:, 1:]) % self.shape.buckets
         buckets = torch.cat([ids, pairs], dim=1)
         counts = buckets != PAD
-        total = (nn.functional.embedding(buckets, self.wide) * counts.unsqueeze(-1)).sum(1)
-        return total / counts.sum(1, keepdim=True).clamp(min=1).sqrt()
+        total = (self.wide(buckets) * counts.unsqueeze(-1)).sum(1)
+        scaled: Tensor = total / counts.sum(1, keepdim=True).clamp(min=1).sqrt()
+        return scaled
 
     def features(self, ids: Tensor) -> Tensor:
         """Features of shape (batch, features)."""
