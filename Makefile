@@ -26,18 +26,21 @@ lint: $(VENV)/ready ## ruff and mypy, with fixes where ruff can
 	$(BIN)/mypy
 
 bundle: $(VENV)/ready ## train the default student from the committed corpus and put it into tinyclf/default
+	rm -rf runs/default
 	$(BIN)/python -m training fit --out runs/default
 	$(BIN)/python -m export bundle --run runs/default --out tinyclf/default --precision int8
 
-bench: $(VENV)/bench ## regenerate results/: latency, precision, quality (about half an hour)
+bench: $(VENV)/bench ## regenerate results/ (about half an hour)
 	$(BIN)/python -m benchmarks.latency
+	$(BIN)/python -m benchmarks.footprint
+	$(BIN)/python -m training fit --out runs/default
 	$(BIN)/python -m benchmarks.precision
 	$(BIN)/python -m benchmarks.quality
 
 wheel: $(VENV)/ready ## build the wheel into dist/
 	$(BIN)/python -m build --wheel
 
-# torch comes from the CPU build where the index has one: pip takes whatever the pin resolves to.
+# torch first and pinned: the default bundle is reproducible with this version.
 $(VENV)/ready: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q torch==2.13.0

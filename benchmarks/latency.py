@@ -72,8 +72,8 @@ def main(
         "batch, turns per second": batch,
         "ratio to the floor at P50": round(float(np.median(times[OURS]) / np.median(times[FLOOR])), 2),
     }
-    _plot(times, RESULTS / "latency.png")
     write_results("latency", found, _text(found, minilm is not None))
+    _plot(times, RESULTS / "latency.png")
 
 
 def _turns(classifier: Classifier, turns: Sequence[Turn]) -> list[Turn]:

@@ -1,5 +1,6 @@
 """Make a bundle of a finished run, and do not leave one behind that fails parity."""
 
+import json
 import platform
 import tempfile
 from importlib.metadata import version
@@ -28,7 +29,7 @@ def export_bundle(
 
     The bundle is built beside ``out`` and takes its place whole; on any error ``out`` stays as it was.
     """
-    if out.exists() and not (out / MANIFEST).exists():
+    if out.exists() and not _is_bundle(out):
         raise TinyclfError(f"{out}: exists and is no bundle; give another --out or delete it")
     model = _model(run, precision, folded)
     manifest = _manifest(run, model, precision)
@@ -38,10 +39,30 @@ def export_bundle(
         fresh = Path(folder) / "bundle"
         write_bundle(fresh, manifest, contents)
         parity = check_parity(run, read_bundle(fresh), turns, precision)
-        if out.exists():
-            out.rename(Path(folder) / "old")
-        fresh.rename(out)
+        _put_in_place(fresh, out, Path(folder) / "old")
     return read_bundle(out), parity
+
+
+def _is_bundle(folder: Path) -> bool:
+    """Whether a folder holds a bundle and nothing else, so that it may be replaced."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        known = {MANIFEST, *manifest["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return "label_set" in manifest and {path.name for path in folder.iterdir()} <= known
+
+
+def _put_in_place(fresh: Path, out: Path, old: Path) -> None:
+    """Swap the folders; when the second rename fails the old bundle comes back."""
+    if out.exists():
+        out.rename(old)
+    try:
+        fresh.rename(out)
+    except BaseException:
+        if old.exists():
+            old.rename(out)
+        raise
 
 
 def _model(run: Run, precision: Precision, folded: bool) -> bytes:

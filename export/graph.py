@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.fold import Dense, Folded, block_embedding
 from export.quantise import Precision, Table, quantise
-from tinyclf import LabelSet
+from tinyclf import LabelSet, TinyclfError
 from tinyclf.classifier import INPUT
 from training.student import CENTRE, CLOSED, PAIR_FACTOR, TAPS, CnnStudent
 
@@ -20,7 +20,10 @@ OPSET, IR = 17, 8
 
 
 class Graph:
-    """Collects nodes and constants; ``model`` closes it."""
+    """Collects nodes and constants; ``model`` closes it.
+
+    Names within begin with a slash, which no head's name can, so a head may have any name but the input's.
+    """
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
@@ -28,21 +31,30 @@ class Graph:
 
     def add(self, kind: str, *inputs: str, out: str, **attributes: Any) -> str:
         """Add a node with one output and return the output's name."""
-        self._nodes.append(helper.make_node(kind, list(inputs), [out], **attributes))
-        return out
+        self._nodes.append(helper.make_node(kind, [_inner(name) for name in inputs], [_inner(out)], **attributes))
+        return _inner(out)
+
+    def answer(self, kind: str, source: str, head: str) -> None:
+        """Add the node that gives a head's probabilities."""
+        self._nodes.append(helper.make_node(kind, [_inner(source)], [head]))
 
     def split(self, source: str, sizes: list[int], to: list[str]) -> None:
         """Split the last axis."""
         sizes_name = self.constant(f"{source}_sizes", np.array(sizes))
-        self._nodes.append(helper.make_node("Split", [source, sizes_name], to, axis=1))
+        outputs = [_inner(name) for name in to]
+        self._nodes.append(helper.make_node("Split", [_inner(source), sizes_name], outputs, axis=1))
 
     def constant(self, name: str, value: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> str:
         """Add a constant and return its name."""
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), _inner(name)))
+        return _inner(name)
 
     def model(self, labels: LabelSet) -> bytes:
         """The finished, checked model."""
+        if INPUT in (head.name for head in labels.heads):
+            raise TinyclfError(
+                f"a head cannot be named {INPUT!r}: that is the model's input; rename it in the label set"
+            )
         ids = helper.make_tensor_value_info(INPUT, TensorProto.INT64, ["batch", "tokens"])
         outputs = [
             helper.make_tensor_value_info(head.name, TensorProto.FLOAT, ["batch", len(head.names)])
@@ -54,6 +66,10 @@ class Graph:
         )
         onnx.checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString())
+
+
+def _inner(name: str) -> str:
+    return name if name == INPUT or name.startswith("/") else f"/{name}"
 
 
 def folded_graph(folded: Folded, labels: LabelSet, precision: Precision = "float32") -> bytes:
@@ -118,10 +134,7 @@ def _dense(graph: Graph, features: str, hidden: Dense, folded: Folded, wide: Tab
     names = [f"{head.name}_logits" for head in labels.heads]
     graph.split("logits", [len(head.names) for head in labels.heads], names)
     for head, name in zip(labels.heads, names, strict=True):
-        if head.kind == "one-of":
-            graph.add("Softmax", name, out=head.name, axis=-1)
-        else:
-            graph.add("Sigmoid", name, out=head.name)
+        graph.answer("Softmax" if head.kind == "one-of" else "Sigmoid", name, head.name)
 
 
 def _wide(graph: Graph, wide: Table) -> str:
@@ -132,7 +145,7 @@ def _wide(graph: Graph, wide: Table) -> str:
     left = graph.add("Slice", INPUT, first, end, axis, out="left")
     right = graph.add("Slice", INPUT, second, last, axis, out="right")
     scaled = graph.add("Mul", left, graph.constant("pair_factor", np.array(PAIR_FACTOR)), out="scaled")
-    hashed = graph.add("Add", scaled, right, out="hashed")
+    hashed = graph.add("Sub", scaled, right, out="hashed")
     pairs = graph.add("Mod", hashed, graph.constant("buckets", np.array(len(wide))), out="pairs")
     rows = graph.add("Concat", INPUT, pairs, out="rows", axis=1)
     weights = graph.add("Gather", graph.constant("wide", wide), rows, out="weights")

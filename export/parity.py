@@ -14,8 +14,8 @@ from training.fit import Run
 from training.loop import predict
 from training.probabilities import probabilities
 
-TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "int8": 1.0}
-"""The largest difference of a probability allowed by precision; int8 is judged by its accuracy instead."""
+TOLERANCE = {"float32": 1e-4, "float16": 5e-3, "int8": 5e-2}
+"""The largest difference of a probability that is allowed, by precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ def check_parity(run: Run, bundle: Bundle, turns: Sequence[Turn], precision: str
         for head in run.labels.heads:
             found = np.array([list(decision.probabilities[head.name].values()) for decision in decisions])
             difference = float(np.abs(found - expected[head.name]).max())
-            largest[head.name] = max(difference, largest.get(head.name, 0.0))
-            if difference > TOLERANCE[precision]:
+            largest[head.name] = max(largest.get(head.name, 0.0), difference)
+            if not difference <= TOLERANCE[precision]:  # so written, NaN fails too
                 raise TinyclfError(
                     f"head {head.name!r}, {name}: a probability differs by {difference:.2g} between torch and ONNX, "
                     f"{TOLERANCE[precision]:g} is allowed for {precision}"

@@ -79,6 +79,6 @@ def test_the_default_bundle_says_what_it_promises() -> None:
     for guard in clf.labels.guards:
         promise = clf.point.promise[guard.name]
         assert promise["holds"] == (promise["upper_bound"] <= promise["wanted"])
-        assert promise["turns"] > 0
+        assert promise["families"] > 0
     card = (clf.bundle.path / "MODEL_CARD.md").read_text()
     assert all(head.name in card for head in clf.labels.heads)

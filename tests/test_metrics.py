@@ -26,11 +26,9 @@ def test_trials_needed_is_the_least_number_that_proves_the_bound(bound: float) -
 
 @given(st.integers(1, 300), st.floats(0.001, 0.3), st.integers(0, 2**32 - 1))
 def test_the_bound_covers_the_true_rate_at_least_95_percent_of_the_time(trials: int, rate: float, seed: int) -> None:
-    errors = np.random.default_rng(seed).binomial(trials, rate, 2000)
-    covered = np.mean(
-        [upper_bound(int(e), trials) >= rate for e in np.unique(errors)[np.searchsorted(np.unique(errors), errors)]]
-    )
-    assert covered >= 0.93
+    errors = np.random.default_rng(seed).binomial(trials, rate, 500)
+    covered = np.mean([upper_bound(int(e), trials) >= rate for e in errors])
+    assert covered >= 0.92  # 0.95 less three standard errors of 500 draws
 
 
 def test_gates_are_tested_from_the_strictest_on() -> None:
@@ -45,7 +43,7 @@ def test_too_little_data_is_said() -> None:
     promise = strictest_first(few, 0.02).promise(0.02)
     assert promise["gate"] == 0.9
     assert not promise["holds"]
-    assert promise["turns_needed"] == 149
+    assert promise["families_needed"] == 149
 
 
 def test_calibration_error_of_known_cases() -> None:
@@ -87,7 +85,7 @@ def test_heads_and_rows_without_labels_are_left_out(kitchen: LabelSet) -> None:
     logits = {"dish": rng.normal(size=(50, 3)), "allergens": rng.normal(size=(50, 2))}
     goals = {"dish": np.eye(3)[rng.integers(0, 3, 50)], "allergens": np.full((50, 2), np.nan)}
     goals["dish"][:10] = np.nan
-    found = calibrate(kitchen, logits, goals)
+    found = calibrate(kitchen, logits, goals, [str(i) for i in range(50)])
     assert found.temperatures["allergens"] == 1.0
-    assert found.points["careful"].promise["hiding milk"]["turns"] == 0
+    assert found.points["careful"].promise["hiding milk"]["families"] == 0
     assert not found.points["careful"].promise["hiding milk"]["holds"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.conftest import small_rows, write_jsonl
 from tinyclf import DataError, LabelSet
 from training.infer import infer_labels
-from training.rows import Columns, to_rows
+from training.rows import to_rows
 from training.sources import read_records
 
 
@@ -51,7 +51,7 @@ def test_bad_rows_are_named_by_line(tmp_path: Path, kitchen: LabelSet) -> None:
     assert [row.place.rpartition(":")[2] for row in found.good] == ["1", "10"]
     assert found.good[1].targets == {"dish": {"soup": 0.6, "cake": 0.4}, "allergens": {"nuts": 1.0, "milk": 1.0}}
     said = {bad.place.rpartition(":")[2]: bad.reason for bad in found.bad}
-    assert "head 'dish' has no class 'pie'" in said["2"]
+    assert "head 'dish': unknown class; its classes are soup, cake, none" in said["2"]
     assert "blank" in said["3"]
     assert "must be text, it is int" in said["4"]
     assert "no label" in said["5"]
@@ -105,7 +105,7 @@ def test_labels_can_be_inferred_from_a_column(tmp_path: Path) -> None:
     assert infer_labels(str(one), "label").heads[0].names == ("card arrival", "lost card")
     labels = infer_labels(str(many), "labels")
     assert labels.heads[0].kind == "any-of"
-    rows = to_rows(read_records(str(many)), labels, Columns("text"))
+    rows = to_rows(read_records(str(many)), labels, "text")
     assert [dict(row.targets["labels"]) for row in rows.good] == [{"joy": 1.0, "love": 1.0}, {}]
     with pytest.raises(DataError, match="no row has a value in column 'mood'"):
         infer_labels(str(one), "mood")

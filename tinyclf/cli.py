@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tinyclf import check as timing
@@ -84,13 +85,17 @@ def info(bundle: BundleOption = None) -> None:
     """Say what a bundle holds: label set, operating points with what they promise, model, provenance."""
     classifier = Classifier.load(bundle)
     manifest = classifier.bundle.manifest
-    console.print(f"{classifier.bundle.path}", highlight=False, soft_wrap=True)
+    console.print(f"{classifier.bundle.path}", highlight=False, markup=False, soft_wrap=True)
     for head in classifier.labels.heads:
         console.print(f"  {head.name} ({head.kind}): {', '.join(head.names)}", highlight=False)
     for name, point in manifest["operating_points"].items():
-        console.print(f"  point {name}: {json.dumps(point, ensure_ascii=False)}", highlight=False, soft_wrap=True)
+        console.print(
+            f"  point {name}: {json.dumps(point, ensure_ascii=False)}", highlight=False, markup=False, soft_wrap=True
+        )
     for part in ("model", "files", "provenance"):
-        console.print(f"  {part}: {json.dumps(manifest[part], ensure_ascii=False)}", highlight=False, soft_wrap=True)
+        console.print(
+            f"  {part}: {json.dumps(manifest[part], ensure_ascii=False)}", highlight=False, markup=False, soft_wrap=True
+        )
 
 
 @app.command()
@@ -133,7 +138,7 @@ def _examples(classifier: Classifier) -> list[Turn]:
 
 def _spoken(turn: Turn) -> str:
     """The turn as a short dialogue: the robot's words in italics around the child's."""
-    parts = [f"[i]{turn.previous}[/i]", turn.utterance, f"[i]{turn.reply}[/i]"]
+    parts = [f"[i]{escape(turn.previous)}[/i]", escape(turn.utterance), f"[i]{escape(turn.reply)}[/i]"]
     return " – ".join(part for part in parts if part != "[i][/i]")
 
 
@@ -145,9 +150,6 @@ def main() -> None:
     """Run the command; errors that we foresaw end with one line and exit code 1."""
     try:
         app(prog_name="tinyclf")
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
     except TinyclfError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tinyclf.joint import Option, Ref, most_probable
-from tinyclf.labelset import LabelSet
+from tinyclf.labelset import LabelSet, as_tuple
 from tinyclf.operating import OperatingPoint
 
 Chosen = list[tuple[int, ...]]
@@ -15,7 +15,8 @@ ANY_OF_GATE = 0.5
 class Decoder:
     """Chooses the most probable labels that pass the gates and hold no incompatible pair.
 
-    Taken head by head first; only when that gives an incompatible pair are the heads searched together.
+    Taken head by head first; only when that gives an incompatible pair are the heads searched together. Where the
+    gates leave nothing, the label set's default stands, which no gate can close.
     """
 
     def __init__(self, labels: LabelSet, point: OperatingPoint) -> None:
@@ -25,6 +26,7 @@ class Decoder:
             {c: gate[name] for c, name in enumerate(head.names) if name in gate}
             for head, gate in zip(labels.heads, gates, strict=True)
         ]
+        self._default = [tuple(map(head.names.index, as_tuple(head.default))) for head in labels.heads]
         self._sure = [point.sure.get(head.name, 0.0) for head in labels.heads]
         index = {(head.name, name): (h, c) for h, head in enumerate(labels.heads) for c, name in enumerate(head.names)}
         self._banned: dict[Ref, set[Ref]] = {}
@@ -52,14 +54,14 @@ class Decoder:
         if self._one_of[h]:
             best = row.index(max(row))
             if gates and row[best] < gates.get(best, 0.0):
-                best = max(self._open(h, row), key=row.__getitem__)
+                best = max(self._open(h, row), key=row.__getitem__, default=self._default[h][0])
             return (best,)
         return tuple(c for c, p in enumerate(row) if p >= gates.get(c, ANY_OF_GATE))
 
     def _open(self, h: int, row: Sequence[float]) -> list[int]:
-        """The classes whose gate is passed; all of them when none is."""
+        """The classes whose gate is passed."""
         gates = self._gates[h]
-        return [c for c, p in enumerate(row) if p >= gates.get(c, 0.0)] or list(range(len(row)))
+        return [c for c, p in enumerate(row) if p >= gates.get(c, 0.0)]
 
     def _conflict(self, chosen: Chosen) -> bool:
         for h, classes in enumerate(chosen):
@@ -81,4 +83,6 @@ class Decoder:
         found: list[list[int]] = [[] for _ in probabilities]
         for h, c in most_probable(choices, self._banned):
             found[h].append(c)
+        if any(one_of and not classes for one_of, classes in zip(self._one_of, found, strict=True)):
+            return list(self._default)
         return [tuple(classes) for classes in found]

@@ -31,13 +31,15 @@ class Encoder:
         self._nothing = {UNKNOWN, self._processor.piece_to_id("▁")}
 
     def __call__(self, utterance: str, previous: str = "", reply: str = "") -> list[int]:
-        """The ids of a turn, or ``[]`` when the utterance holds nothing that the vocabulary knows.
+        """The ids of a turn, or ``[]`` when the end of the utterance holds nothing that the vocabulary knows.
 
         Raises ``InputError`` when a segment is no ``str``.
         """
         if not (type(utterance) is type(previous) is type(reply) is str):
             check_types(utterance, previous, reply)
-        said = self._pieces(utterance[-UTTERANCE_IDS * CHARS_PER_ID :])[-UTTERANCE_IDS:]
+        if len(utterance) > UTTERANCE_IDS * CHARS_PER_ID:
+            utterance = utterance.rstrip()[-UTTERANCE_IDS * CHARS_PER_ID :]
+        said = self._pieces(utterance)[-UTTERANCE_IDS:]
         if self._nothing.issuperset(said):
             return []
         ids = [PAD, *said, PAD]

@@ -111,8 +111,7 @@ class _Reader:
             self._fail(key, f"head {name!r}: {len(classes)} classes; a {kind} head needs more")
         default = entry.get("default", names[-1] if kind == "one-of" else [])
         if isinstance(default, str) != (kind == "one-of"):
-            form = "a class name" if kind == "one-of" else "a list of class names"
-            self._fail(key, f"head {name!r}: the default of a {kind} head is {form}")
+            self._fail(key, f"head {name!r}: the default of a {kind} head is {self._form(kind)}")
         for cls in as_tuple(default):
             if cls not in names:
                 self._fail(key, f"head {name!r}: default {cls!r} is not one of its classes ({', '.join(names)})")
@@ -127,6 +126,10 @@ class _Reader:
     def _example(self, entry: Mapping[str, Any], key: Key) -> Example:
         self._only(entry, key, *SEGMENTS, "labels", "why")
         labels = self._labels(entry.get("labels"), "'labels'", key)
+        for head, value in labels.items():
+            if isinstance(value, str) != (self._heads[head].kind == "one-of"):
+                kind = self._heads[head].kind
+                self._fail(key, f"head {head!r} is {kind}: its label is {self._form(kind)}")
         segments = {name: self._text(entry, name, key, "") for name in SEGMENTS}
         if not segments["utterance"]:
             self._fail(key, "an example needs an utterance")
@@ -152,6 +155,9 @@ class _Reader:
     def _check_together(self, labels: LabelSet) -> None:
         for pair in labels.conflicts(labels.default):
             self._fail((), f"the default decision is incompatible with itself: {pair[0]} and {pair[1]}")
+        for i, guard in enumerate(labels.guards):
+            if guard.never[1] in as_tuple(labels.default[guard.never[0]]):
+                self._fail(("guards", i), f"{guard.never} is the default, which must stay open; guard another class")
         for i, example in enumerate(labels.examples):
             for pair in labels.conflicts(example.labels):
                 self._fail(("examples", i), f"labels {pair[0]} and {pair[1]} are declared incompatible")
@@ -160,6 +166,10 @@ class _Reader:
             for c, name in enumerate(head.names):
                 if labels.rules and (head.name, name) not in given:
                     self._fail(("heads", h, "classes", c), f"head {head.name!r}: no rule gives class {name!r}")
+
+    @staticmethod
+    def _form(kind: str) -> str:
+        return "a class name" if kind == "one-of" else "a list of class names"
 
     def _name(self, entry: Mapping[str, Any], key: Key, what: str, pattern: re.Pattern[str]) -> str:
         name = entry.get("name")

@@ -1,6 +1,7 @@
 """``python -m training``: check the corpus, train a student, evaluate it."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tinyclf import LabelSet, TinyclfError, default_labels, read_labels
 from training.corpus import CORPUS, FIELD, counts, overlap, read_corpus
 from training.report import show, slice_header, slice_rows
-from training.rows import Columns, Rows, to_rows
+from training.rows import Rows, to_rows
 from training.sources import read_records
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -19,6 +20,13 @@ corpus_app = typer.Typer(help="The authored corpus and its field set.", no_args_
 app.add_typer(corpus_app, name="corpus")
 console = Console(stderr=True)
 SHOWN = 20
+
+
+class Architecture(StrEnum):
+    """The kinds of student."""
+
+    cnn = "cnn"
+    mlp = "mlp"
 
 
 @corpus_app.command("check")
@@ -61,26 +69,26 @@ def fit(
         str, typer.Option(help="The column with the classes, when there is no label set: one head of that name.")
     ] = "",
     skip_bad: Annotated[bool, typer.Option(help="Train without the bad rows instead of stopping at them.")] = False,
-    architecture: Annotated[str, typer.Option(help="cnn: best. mlp: fastest.")] = "cnn",
-    vocabulary: Annotated[int, typer.Option(help="At most so many sentencepiece pieces.")] = 5000,
-    dim: Annotated[int, typer.Option(help="Embedding size; folded away at export.")] = 64,
+    architecture: Annotated[Architecture, typer.Option(help="cnn: best. mlp: fastest.")] = Architecture.cnn,
+    vocabulary: Annotated[int, typer.Option(min=300, help="At most so many sentencepiece pieces.")] = 5000,
+    dim: Annotated[int, typer.Option(min=1, help="Embedding size; folded away at export.")] = 64,
     filters: Annotated[
         int, typer.Option(help="Filters (cnn) or projected features (mlp): the runtime's main cost.")
     ] = 64,
-    hidden: Annotated[int, typer.Option(help="Width of the hidden layer.")] = 64,
+    hidden: Annotated[int, typer.Option(min=1, help="Width of the hidden layer.")] = 64,
     buckets: Annotated[
         int, typer.Option(min=1, help="Buckets for tokens and pairs of tokens, in the wide path.")
     ] = 80_000,
     dropout: Annotated[float, typer.Option(help="Dropout on embeddings, features and hidden layer.")] = 0.3,
-    epochs: Annotated[int, typer.Option(help="At most so many passes over the rows.")] = 25,
+    epochs: Annotated[int, typer.Option(min=1, help="At most so many passes over the rows.")] = 25,
     patience: Annotated[int, typer.Option(help="Stop after so many epochs without a better dev score.")] = 12,
     rate: Annotated[float, typer.Option(help="Peak learning rate of AdamW.")] = 3e-3,
-    batch: Annotated[int, typer.Option(help="Rows per step.")] = 64,
+    batch: Annotated[int, typer.Option(min=1, help="Rows per step.")] = 64,
     smoothing: Annotated[float, typer.Option(help="Label smoothing, 0 to 1.")] = 0.15,
     augment: Annotated[
         bool, typer.Option(help="Vary the utterances as Vietnamese children and recognisers do.")
     ] = True,
-    seed: Annotated[int, typer.Option(help="Fixes splits of chance: order, dropout, augmentation, weights.")] = 0,
+    seed: Annotated[int, typer.Option(help="Fixes all chance in training; the splits do not depend on it.")] = 0,
 ) -> None:
     """Train a student, calibrate it and evaluate it on rows that it never saw.
 
@@ -101,21 +109,21 @@ def fit(
 
       python -m training fit --data train.jsonl --text-column text --label-column intent --no-augment --out runs/intents
     """
+    from training.checkpoint import Progress as Done
     from training.fit import Settings
     from training.fit import fit as run_fit
     from training.loop import Schedule
     from training.split import split_rows
 
-    columns = Columns(text_column)
     label_set = _labels(labels, data, label_column)
     rows = (
         read_corpus(label_set)
-        if data == str(CORPUS) and labels is None
-        else to_rows(read_records(data), label_set, columns)
+        if labels is None and Path(data).resolve() == CORPUS
+        else to_rows(read_records(data), label_set, text_column)
     )
     _stop_at_bad(rows, skip_bad)
     schedule = Schedule(epochs=epochs, patience=patience, rate=rate, batch=batch, smoothing=smoothing, seed=seed)
-    settings = Settings(architecture, vocabulary, dim, filters, hidden, buckets, dropout, schedule, augment)
+    settings = Settings(architecture.value, vocabulary, dim, filters, hidden, buckets, dropout, schedule, augment)
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("loss {task.fields[loss]} dev {task.fields[dev]}"), console=console,
@@ -123,8 +131,8 @@ def fit(
     with bar:
         task = bar.add_task("epochs", total=epochs, loss="-", dev="-")
 
-        def each_epoch(progress: "object") -> None:
-            last = progress.history[-1]  # type: ignore[attr-defined]
+        def each_epoch(progress: "Done") -> None:
+            last = progress.history[-1]
             bar.update(task, completed=int(last["epoch"]), loss=f"{last['loss']:.3f}", dev=f"{last['dev']:.3f}")
 
         try:

@@ -63,7 +63,10 @@ def _drop(words: Words, rng: random.Random) -> Words:
 
 
 def _double(words: Words, rng: random.Random) -> Words:
-    at = rng.randrange(len(words))
+    free = [i for i, word in enumerate(words) if word not in KEEP]
+    if not free:
+        return words
+    at = rng.choice(free)
     return words[: at + 1] + words[at:]
 
 

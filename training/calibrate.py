@@ -1,6 +1,6 @@
 """Calibration: a temperature per head, then the operating points, all on the calibration split."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,12 @@ from tinyclf.labelset import Head
 from tinyclf.operating import OperatingPoint
 from training.metrics import Floats
 from training.probabilities import probabilities
-from training.risk import measure, strictest_first
+from training.risk import GATES, measure, strictest_first
 
 SURE = {"balanced": 0.90, "careful": 0.97}
-"""The accuracy that the sure decisions of an operating point shall have on the calibration split."""
-BOUND = 0.01
-"""``careful`` bounds the rate of every guarded mistake by this, with 95 % confidence."""
+"""The accuracy that the sure answers of each head, taken alone, shall have on the calibration split."""
+BOUND = 0.015
+"""``careful`` bounds the rate of every guarded mistake by this, with 95 % confidence for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +42,41 @@ class Calibration:
 
 
 def calibrate(
-    labels: LabelSet, logits: Mapping[str, Floats], goals: Mapping[str, Floats], bound: float = BOUND
+    labels: LabelSet,
+    logits: Mapping[str, Floats],
+    goals: Mapping[str, Floats],
+    families: Sequence[str],
+    bound: float = BOUND,
 ) -> Calibration:
     """Fit temperatures and choose the operating points ``balanced`` and ``careful``.
 
-    ``balanced`` gates a guarded class where its F1 is best; ``careful`` gates it so that the guarded mistake is
-    proved to be rarer than ``bound``, or says that the split is too small for the proof.
+    ``balanced`` gates a guarded class where its F1 is best; ``careful`` gates it at least as strictly, and so that the
+    guarded mistake is proved to be rarer than ``bound``, or says that the split is too small for the proof.
     """
     temperatures = {h.name: temperature(h, logits[h.name], goals[h.name]) for h in labels.heads}
     given = probabilities(labels, logits, temperatures)
-    sure = {
-        name: {h.name: sure_threshold(h, given[h.name], goals[h.name], wanted) for h in labels.heads}
-        for name, wanted in SURE.items()
-    }
     gates: dict[str, dict[str, dict[str, float]]] = {name: {} for name in SURE}
-    promise: dict[str, dict[str, Any]] = {name: {} for name in SURE}
     for guard in labels.guards:
         head, cls = guard.never
-        curve = measure(labels, guard, given, goals)
-        balanced, proved = max(curve, key=lambda risk: (risk.f1, risk.gate)), strictest_first(curve, bound)
-        chosen = {"balanced": balanced, "careful": max(balanced, proved, key=lambda risk: risk.gate)}
-        for name, risk in chosen.items():
-            gates[name].setdefault(head, {})
-            gates[name][head][cls] = max(risk.gate, gates[name][head].get(cls, 0.0))
-            promise[name][guard.name] = risk.promise(bound)
-    return Calibration(
-        temperatures, {name: OperatingPoint(name, sure[name], gates[name], promise[name]) for name in SURE}
-    )
+        curve = [measure(labels, guard, given, goals, families, {head: {cls: gate}}) for gate in GATES]
+        balanced = max(curve, key=lambda risk: (risk.f1, risk.gate)).gate
+        for name, gate in (("balanced", balanced), ("careful", max(balanced, strictest_first(curve, bound).gate))):
+            known = gates[name].setdefault(head, {})
+            known[cls] = max(gate, known.get(cls, 0.0))
+    promise = {
+        guard.name: measure(labels, guard, given, goals, families, gates["careful"]).promise(bound)
+        for guard in labels.guards
+    }
+    points = {
+        name: OperatingPoint(
+            name,
+            {h.name: sure_threshold(h, given[h.name], goals[h.name], wanted) for h in labels.heads},
+            gates[name],
+            promise if name == "careful" else {},
+        )
+        for name, wanted in SURE.items()
+    }
+    return Calibration(temperatures, points)
 
 
 def temperature(head: Head, logits: Floats, goals: Floats) -> float:

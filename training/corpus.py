@@ -78,7 +78,7 @@ def _reason(row: Row, labels: LabelSet, ids: dict[str, str], turns: dict[str, st
     if row.lang not in LANGUAGES:
         return f"lang {row.lang!r} is none of {', '.join(LANGUAGES)}"
     if "/" not in row.family:
-        return f"family {row.family!r} is not of the form topic/name"
+        return "no family of the form topic/name"
     if missing := [head.name for head in labels.heads if head.name not in row.targets]:
         return f"no label for head {missing[0]!r}"
     if (turn := plain_turn(row)) in turns:

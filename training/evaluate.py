@@ -7,9 +7,11 @@ import numpy as np
 
 from tinyclf import LabelSet
 from tinyclf.decode import Chosen
+from tinyclf.labelset import Guard
 from tinyclf.operating import OperatingPoint
-from training.metrics import Floats, calibration_error, coverage_curve, macro_f1, upper_bound
+from training.metrics import Floats, any_of_f1, calibration_error, coverage_curve, macro_f1, upper_bound
 from training.probabilities import UNGATED, decide
+from training.risk import guarded_rows
 from training.rows import Row
 from training.targets import target_arrays
 
@@ -65,10 +67,11 @@ def _figures(
 ) -> Metrics:
     """The figures of the rows at ``places``: per head, for all heads together, and for each guard."""
     found: Metrics = {"n": len(places), "heads": {}, "guards": {}}
+    here = {name: goal[places] for name, goal in goals.items()}
     exact = np.ones(len(places), dtype=bool)
     answers: dict[str, Floats] = {}
     for h, head in enumerate(labels.heads):
-        goal = goals[head.name][places]
+        goal = here[head.name]
         known = ~np.isnan(goal[:, 0])
         goal = np.nan_to_num(goal)
         answer = np.zeros_like(goal)
@@ -84,7 +87,7 @@ def _figures(
         else:
             right = ((goal >= 0.5) == (answer >= 0.5)).all(1)
             confidence = np.where(answer >= 0.5, p, 1 - p).min(1)
-            f1 = _any_of_f1(goal >= 0.5, answer >= 0.5)
+            f1 = any_of_f1(goal[known] >= 0.5, answer[known] >= 0.5)
         exact &= right | ~known
         right, confidence = right[known], confidence[known]
         found["heads"][head.name] = {
@@ -92,37 +95,24 @@ def _figures(
             "macro_f1": f1,
             "ece": calibration_error(confidence, right) if known.any() else 0.0,
             "coverage": coverage_curve(confidence, right, SHARES) if known.any() else {},
-            "wrong_but_sure": float(((confidence >= 0.9) & ~right).mean()) if known.any() else 0.0,
+            "wrong_above_0.9": float(((confidence >= 0.9) & ~right).mean()) if known.any() else 0.0,
         }
     found["exact"] = float(exact.mean())
     for guard in labels.guards:
-        found["guards"][guard.name] = _guard_figures(labels, guard.never, guard.when, goals, answers, places)
+        found["guards"][guard.name] = _guard_figures(labels, guard, here, answers)
     return found
 
 
-def _any_of_f1(truth: "np.ndarray[Any, np.dtype[np.bool_]]", guess: "np.ndarray[Any, np.dtype[np.bool_]]") -> float:
-    hits, total = (truth & guess).sum(0), truth.sum(0) + guess.sum(0)
-    occurs = truth.any(0)
-    return float((2 * hits / np.maximum(total, 1))[occurs].mean()) if occurs.any() else 1.0
-
-
 def _guard_figures(
-    labels: LabelSet,
-    never: tuple[str, str],
-    when: Sequence[tuple[str, str]],
-    goals: Mapping[str, Floats],
-    answers: Mapping[str, Floats],
-    places: "np.ndarray[Any, np.dtype[np.int64]]",
+    labels: LabelSet, guard: Guard, goals: Mapping[str, Floats], answers: Mapping[str, Floats]
 ) -> Metrics:
     """How often the guarded mistake happens, with its upper bound, and how well the guarded class is found."""
-    column = labels.head(never[0]).names.index(never[1])
-    answered = answers[never[0]][:, column] >= 0.5
-    wanted = np.nan_to_num(goals[never[0]][places, column]) >= 0.5
-    guarded = np.zeros(len(places), dtype=bool)
-    for head, name in when:
-        guarded |= np.nan_to_num(goals[head][places, labels.head(head).names.index(name)]) >= 0.5
+    head, name = guard.never
+    column = labels.head(head).names.index(name)
+    answered, guarded = answers[head][:, column] >= 0.5, guarded_rows(labels, guard, goals)
+    known, wanted = ~np.isnan(goals[head][:, column]), np.nan_to_num(goals[head][:, column]) >= 0.5
     mistakes, hits = int((answered & guarded).sum()), int((answered & wanted).sum())
-    precision, recall = hits / max(int(answered.sum()), 1), hits / max(int(wanted.sum()), 1)
+    precision, recall = hits / max(int(answered[known].sum()), 1), hits / max(int(wanted.sum()), 1)
     return {
         "turns": int(guarded.sum()),
         "mistakes": mistakes,

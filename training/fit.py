@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tinyclf.encode import Encoder
 from tinyclf.errors import DataError
 from tinyclf.files import sha256, write_json, write_whole
 from tinyclf.labelfile import parse_labels
+from tinyclf.turn import SEGMENTS
 from training.augment import Augmentation
 from training.calibrate import Calibration, calibrate
 from training.checkpoint import Progress, load_weights
@@ -81,19 +83,22 @@ def fit(
     A folder that holds a stopped run of the same rows and settings is resumed, a finished one is loaded, one of
     another run is refused with ``DataError``.
     """
-    splits = replace(splits, train=[*splits.train, *example_rows(labels)])
+    held_out = {row.turn for row in (*splits.dev, *splits.calibration, *splits.test)}
+    splits = replace(splits, train=[*splits.train, *(row for row in example_rows(labels) if row.turn not in held_out)])
     config = _config(labels, splits, settings)
-    _claim(folder, config)
-    if (folder / REPORT).exists():
+    if _is_ours(folder, config) and (folder / REPORT).exists():
         return load_run(folder)
-    if not (folder / TOKENIZER).exists():
-        write_whole(folder / TOKENIZER, train_tokenizer(splits.train, settings.vocabulary))
-    encoder = Encoder((folder / TOKENIZER).read_bytes())
+    tokenizer = train_tokenizer(splits.train, settings.vocabulary)
+    encoder = Encoder(tokenizer)
     student = _student(labels, config, encoder)
+    write_whole(folder / TOKENIZER, tokenizer)
+    write_json(folder / CONFIG, config)
     augment = Augmentation() if settings.augment else None
     progress = train(student, encoder, labels, splits.train, splits.dev, settings.schedule, augment, folder, each_epoch)
     logits = predict(student, encoder, [row.turn for row in splits.calibration])
-    calibration = calibrate(labels, logits, target_arrays(splits.calibration, labels))
+    calibration = calibrate(
+        labels, logits, target_arrays(splits.calibration, labels), [row.family for row in splits.calibration]
+    )
     write_json(folder / CALIBRATION, calibration.to_dict())
     report = {
         "splits": {name: len(rows) for name, rows in _parts(splits).items()},
@@ -118,11 +123,11 @@ def load_run(folder: Path) -> Run:
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         calibration = Calibration.from_dict(json.loads((folder / CALIBRATION).read_text(encoding="utf-8")))
         tokenizer = (folder / TOKENIZER).read_bytes()
-    except (OSError, ValueError, KeyError) as error:
+        labels = parse_labels(config["label_set"])
+        encoder = Encoder(tokenizer)
+        student = _student(labels, config, encoder)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise DataError(f"{folder}: damaged run: {error}; fit again into another folder") from error
-    labels = parse_labels(config["label_set"])
-    encoder = Encoder(tokenizer)
-    student = _student(labels, config, encoder)
     load_weights(folder / WEIGHTS, student)
     return Run(folder, labels, student, encoder, tokenizer, calibration, config, report)
 
@@ -132,6 +137,10 @@ def _student(labels: LabelSet, config: Mapping[str, Any], encoder: Encoder) -> S
     torch.manual_seed(settings["schedule"]["seed"])
     shape = Shape({head.name: len(head.names) for head in labels.heads}, encoder.vocabulary)
     names = ("architecture", "dim", "filters", "hidden", "buckets", "dropout")
+    if shape.vocabulary * len(SEGMENTS) > settings["buckets"]:
+        raise DataError(
+            f"--buckets must be at least {len(SEGMENTS)} times the {shape.vocabulary} pieces of the vocabulary"
+        )
     return build_student(replace(shape, **{name: settings[name] for name in names}))
 
 
@@ -157,20 +166,21 @@ def _config(labels: LabelSet, splits: Splits, settings: Settings) -> dict[str, A
     return {
         "settings": asdict(settings),
         "label_set": labels.source,
+        "versions": {name: version(name) for name in ("torch", "sentencepiece")},
         "rows_sha256": sha256(json.dumps(content, ensure_ascii=True, default=dict).encode()),
     }
 
 
-def _claim(folder: Path, config: dict[str, Any]) -> None:
-    """Write the config into a fresh folder, or see that the folder's run is this one."""
+def _is_ours(folder: Path, config: dict[str, Any]) -> bool:
+    """Whether the folder holds this run; ``DataError`` when it holds another, so that nothing is overwritten."""
     place = folder / CONFIG
     if not place.exists():
-        write_json(place, config)
-        return
+        return False
     try:
         found = json.loads(place.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{place}: damaged ({error}); give another --out or delete the folder") from error
-    if found != json.loads(json.dumps(config)):
-        changed = ", ".join(key for key in config if found.get(key) != json.loads(json.dumps(config[key])))
+    if found != (wanted := json.loads(json.dumps(config))):
+        changed = ", ".join(key for key in wanted if found.get(key) != wanted[key])
         raise DataError(f"{folder}: holds a run of other {changed}; give another --out or delete the folder")
+    return True

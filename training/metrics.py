@@ -11,18 +11,26 @@ from sklearn.metrics import f1_score
 from tinyclf.labelset import Head
 
 Floats = npt.NDArray[np.floating[Any]]
+Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.integer[Any]]
 
 
-def head_score(head: Head, scores: Floats, goals: Floats) -> float:
-    """Macro-F1 of one head from logits or probabilities of shape (rows, classes); rows without target left out."""
+def head_score(head: Head, logits: Floats, goals: Floats) -> float:
+    """Macro-F1 of one head from logits of shape (rows, classes); rows without target are left out."""
     known = ~np.isnan(goals[:, 0])
     if not known.any():
         return 1.0
-    scores, goals = scores[known], goals[known]
+    logits, goals = logits[known], goals[known]
     if head.kind == "one-of":
-        return macro_f1(goals.argmax(1), scores.argmax(1))
-    return float(f1_score(goals >= 0.5, scores >= 0, average="macro", zero_division=0))
+        return macro_f1(goals.argmax(1), logits.argmax(1))
+    return any_of_f1(goals >= 0.5, logits >= 0)
+
+
+def any_of_f1(truth: Bools, guess: Bools) -> float:
+    """The mean of the classes' F1 over the classes that occur in ``truth``; both of shape (rows, classes)."""
+    hits, total = (truth & guess).sum(0), truth.sum(0) + guess.sum(0)
+    occurs = truth.any(0)
+    return float((2 * hits / np.maximum(total, 1))[occurs].mean()) if occurs.any() else 1.0
 
 
 def macro_f1(truth: Ints, guess: Ints) -> float:

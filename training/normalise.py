@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-# Recognisers stretch and typists hold keys: three or more of a letter in a row become two.
+# Recognisers stretch and typists hold keys: three to twelve of a letter in a row become two.
 LONGEST_RUN = 12
 STRETCHED = "abcdefghijklmnopqrstuvwxyzáàảãạâấầẩẫậăắằẳẵặéèẻẽẹêếềểễệíìỉĩịóòỏõọôốồổỗộơớờởỡợúùủũụưứừửữựýỳỷỹỵ"
 

@@ -49,23 +49,15 @@ class Rows:
     bad: list[BadRow] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Where a data set keeps its text and labels: ``text`` column, and head name to label column."""
-
-    text: str = "utterance"
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-def to_rows(records: Iterable[Record], labels: LabelSet, columns: Columns | None = None) -> Rows:
+def to_rows(records: Iterable[Record], labels: LabelSet, text_column: str = "utterance") -> Rows:
     """Turn raw records into rows by the label set; a record that does not fit becomes a ``BadRow``."""
-    rows, columns = Rows(), columns or Columns()
+    rows = Rows()
     for place, record, reason in records:
         if record is None:
             rows.bad.append(BadRow(place, reason))
             continue
         try:
-            rows.good.append(_row(place, record, labels, columns))
+            rows.good.append(_row(place, record, labels, text_column))
         except ValueError as error:
             rows.bad.append(BadRow(place, str(error)))
     return rows
@@ -84,15 +76,15 @@ def example_rows(labels: LabelSet) -> list[Row]:
     ]
 
 
-def _row(place: str, record: Mapping[str, Any], labels: LabelSet, columns: Columns) -> Row:
-    turn = Turn(_text(record, columns.text, required=True), _text(record, "previous"), _text(record, "reply"))
+def _row(place: str, record: Mapping[str, Any], labels: LabelSet, text_column: str) -> Row:
+    turn = Turn(_text(record, text_column, required=True), _text(record, "previous"), _text(record, "reply"))
     targets = {}
     for head in labels.heads:
-        value = record.get(columns.labels.get(head.name, head.name))
+        value = record.get(head.name)
         if value is not None and value != "":
             targets[head.name] = _target(head, value)
     if not targets:
-        wanted = ", ".join(columns.labels.get(head.name, head.name) for head in labels.heads)
+        wanted = ", ".join(head.name for head in labels.heads)
         raise ValueError(f"no label: none of the columns {wanted} has a value")
     row = Row(
         turn=turn,
@@ -113,8 +105,8 @@ def _text(record: Mapping[str, Any], column: str, *, required: bool = False) -> 
     if value is None and not required:
         return ""
     if not isinstance(value, str):
-        have = ", ".join(map(str, record))
-        raise ValueError(f"column {column!r} must be text, it is {type(value).__name__}; the columns are {have}")
+        kind = "missing" if column not in record else type(value).__name__
+        raise ValueError(f"column {column!r} must be text, it is {kind}")
     if required and not value.strip():
         raise ValueError(f"column {column!r} is blank")
     return value
@@ -125,9 +117,11 @@ def _target(head: Head, value: Any) -> dict[str, float]:
     if isinstance(value, str) and value[:1] in ("[", "{") and value not in head.names:
         try:
             value = json.loads(value)
-        except ValueError as error:
-            raise ValueError(f"head {head.name!r}: not JSON ({error})") from error
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"head {head.name!r}: not JSON") from error
     if isinstance(value, Mapping):
+        if not all(isinstance(p, int | float | None) for p in value.values()):
+            raise ValueError(f"head {head.name!r}: class probabilities must be numbers")
         target = {str(name): float(p) for name, p in value.items() if p}
         total = sum(target.values())
         if any(not 0 <= p <= 1 for p in target.values()) or (head.kind == "one-of" and abs(total - 1) > 0.01):
@@ -140,8 +134,8 @@ def _target(head: Head, value: Any) -> dict[str, float]:
     else:
         target = {str(value): 1.0}
     for name in target:
-        if name not in head.names:
-            raise ValueError(f"head {head.name!r} has no class {name!r}; its classes are {', '.join(head.names)}")
+        if name not in head.names:  # not named: a shifted column would put the child's words here
+            raise ValueError(f"head {head.name!r}: unknown class; its classes are {', '.join(head.names)}")
     return target
 
 

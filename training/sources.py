@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,15 +54,21 @@ def _read_jsonl(path: Path) -> Iterator[Record]:
                 continue
             try:
                 record = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 ended = "" if line.endswith(b"\n") else "; the file ends in mid-line, so it was probably cut off"
-                yield place, None, f"not JSON ({error}){ended}"
+                yield place, None, f"not JSON ({_why(error)}){ended}"
                 continue
             yield (place, record, "") if isinstance(record, dict) else (place, None, "not a JSON object")
 
 
+def _why(error: Exception) -> str:
+    """The reason without the text around it."""
+    return error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+
+
 def _read_csv(path: Path) -> Iterator[Record]:
     with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
+        csv.field_size_limit(sys.maxsize)
         reader = csv.DictReader(file)
         for record in reader:
             place = f"{path}:{reader.line_num}"

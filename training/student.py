@@ -13,7 +13,7 @@ from tinyclf.turn import SEGMENTS
 TAPS, CENTRE = 2, 0
 """The convolution's width, and the tap that stands on the token whose window it is: a token and the next one."""
 PAIR_FACTOR = 31_337
-"""The left id of a pair is multiplied by this prime before the right one is added and the sum taken modulo buckets."""
+"""A pair's bucket: its left id times this prime, less its right id, modulo the buckets; (PAD, a) is not a's own."""
 CLOSED = -1e4
 """What a filter answers in a window centred on PAD: less than any real window, so PAD never wins the pooling."""
 
@@ -40,9 +40,9 @@ class Student(nn.Module):
     """Features of the ids, one hidden layer, one linear head per question; beside them a wide linear path.
 
     The wide path gives every token and every pair of neighbours a weight per class (wide and deep learning, Cheng et
-    al., arXiv:1606.07792). A token's bucket is its id, a pair's is hashed (Weinberger et al., arXiv:0902.2206);
-    bucket 0, of PAD and of two PADs, counts for nothing. The weights start at zero, so what was never seen says
-    nothing: on small data that is what a deep path alone lacks.
+    al., arXiv:1606.07792). A token's bucket is its id, a pair's is hashed (Weinberger et al., arXiv:0902.2206)
+    and may share one; bucket 0, of PAD and of two PADs, counts for nothing. The weights start at zero, so what was
+    never seen says nothing: on small data that is what a deep path alone lacks.
 
     Ids come in one block per segment (see ``tinyclf.encode``): the embedding is shared, and each segment reads it
     through weights of its own, so that the same word can mean another thing when the robot said it.
@@ -58,8 +58,6 @@ class Student(nn.Module):
         self.dropout = nn.Dropout(shape.dropout)
         self.hidden = nn.Linear(features, shape.hidden)
         self.head = nn.Linear(shape.hidden, sum(shape.heads.values()))
-        if shape.buckets < len(SEGMENTS) * shape.vocabulary:
-            raise ValueError(f"{shape.buckets} buckets cannot hold {len(SEGMENTS)} x {shape.vocabulary} tokens")
         self.wide = nn.Embedding(shape.buckets, self.head.out_features, sparse=True)
         nn.init.zeros_(self.wide.weight)
 
@@ -72,7 +70,7 @@ class Student(nn.Module):
 
     def wide_logits(self, ids: Tensor) -> Tensor:
         """The sum of the weights of tokens and pairs over the root of their number, shape (batch, all classes)."""
-        pairs = (ids[:, :-1] * PAIR_FACTOR + ids[:, 1:]) % self.shape.buckets
+        pairs = (ids[:, :-1] * PAIR_FACTOR - ids[:, 1:]) % self.shape.buckets
         buckets = torch.cat([ids, pairs], dim=1)
         counts = buckets != PAD
         total = (self.wide(buckets) * counts.unsqueeze(-1)).sum(1)

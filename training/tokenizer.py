@@ -4,6 +4,7 @@ import io
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from sentencepiece import SentencePieceTrainer, sentencepiece_model_pb2
 
@@ -22,6 +23,7 @@ def train_tokenizer(rows: Iterable[Row], vocabulary: int = 5000) -> bytes:
     recognisers and keyboards write Vietnamese.
     """
     texts = sorted({text for row in rows for text in (row.turn.utterance, row.turn.previous, row.turn.reply) if text})
+    texts = [text.encode("utf-8", "replace").decode() for text in texts]  # lone surrogates
     texts += [plain for text in texts if (plain := without_diacritics(text)) != text]
     if not texts:
         raise DataError("no text to train a tokenizer on")
@@ -29,7 +31,7 @@ def train_tokenizer(rows: Iterable[Row], vocabulary: int = 5000) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         rules = Path(folder) / "rules.tsv"
         write_rules(rules)
-        SentencePieceTrainer.train(
+        _train(
             sentence_iterator=iter(texts),
             model_writer=model,
             model_type="bpe",
@@ -47,6 +49,13 @@ def train_tokenizer(rows: Iterable[Row], vocabulary: int = 5000) -> bytes:
             minloglevel=2,
         )
     return _fewest_pieces(model.getvalue())
+
+
+def _train(**options: Any) -> None:
+    try:
+        SentencePieceTrainer.train(**options)
+    except RuntimeError as error:
+        raise DataError(f"sentencepiece cannot train {options['vocab_size']} pieces on these texts: {error}") from error
 
 
 def _fewest_pieces(model: bytes) -> bytes:
