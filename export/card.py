@@ -76,8 +76,8 @@ def _point(name: str, manifest: Mapping[str, Any]) -> str:
         )
         text += (
             f"{guard}: in {promise['mistakes']} of {promise['families']} families of such turns in the calibration "
-            f"split; with {promise['confidence']:.0%} confidence at most {promise['upper_bound']:.2%}. The wanted bound "
-            f"of {promise['wanted']:.1%} {held}{few}.\n\n"
+            f"split; with {promise['confidence']:.0%} confidence at most {promise['upper_bound']:.2%}. The wanted "
+            f"bound of {promise['wanted']:.1%} {held}{few}.\n\n"
         )
     metrics = manifest["metrics"]["test"].get(name)
     return text + (markdown(slice_header(metrics), slice_rows(metrics)) if metrics else "")

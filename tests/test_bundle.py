@@ -5,6 +5,7 @@ import random
 import shutil
 from pathlib import Path
 
+import onnx
 import pytest
 
 from tinyclf import BundleError, Classifier
@@ -63,9 +64,16 @@ def test_a_model_that_gives_no_distribution_is_refused(copy: Path) -> None:
     manifest = json.loads((copy / MANIFEST).read_text())
     contents = {name: (copy / name).read_bytes() for name in FILES[1:]}
     rest = {key: value for key, value in manifest.items() if key not in ("format", "files", "sha256")}
-    contents[MODEL] = contents[MODEL].replace(b"Softmax", b"Sigmoid")
-    write_bundle(copy, rest, contents)
-    with pytest.raises(BundleError, match=r"model.onnx"):
+    model = onnx.load_from_string(contents[MODEL])
+    for node in model.graph.node:
+        if node.op_type == "Softmax":
+            node.op_type = "Relu"
+            del node.attribute[:]
+    write_bundle(copy, dict(rest), {**contents, MODEL: model.SerializeToString()})
+    with pytest.raises(BundleError, match=r"model.onnx: output 'soll_emotion' is no distribution"):
+        Classifier.load(copy)
+    write_bundle(copy, dict(rest), {**contents, MODEL: b"no model"})
+    with pytest.raises(BundleError, match=r"model.onnx: onnxruntime cannot load it"):
         Classifier.load(copy)
 
 

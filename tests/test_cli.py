@@ -51,7 +51,8 @@ def test_a_stream_keeps_order_and_names_bad_lines() -> None:
 
 def test_a_pipe_that_closes_early_is_no_error() -> None:
     turns = json.dumps({"utterance": "con vui"}) + "\n"
-    command = f"yes '{turns.strip()}' | head -n 20000 | {sys.executable} -m tinyclf classify --jsonl | head -n 1"
+    python = f"{sys.executable} -m tinyclf classify --jsonl"
+    command = f"yes '{turns.strip()}' | head -n 20000 | {python} | head -n 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 1

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tinyclf import LabelSet, default_labels
 from tinyclf.decode import Decoder
 from tinyclf.joint import most_probable
+from tinyclf.labelfile import parse_labels
 from tinyclf.labelset import Labels
 from tinyclf.operating import OperatingPoint
 
@@ -89,3 +90,31 @@ def test_branch_and_bound_equals_brute_force(choices: list[list[float]], data: s
         assert prod(choices[h][c] for h, c in found) == pytest.approx(max(allowed))
     else:
         assert found == []
+
+
+@given(row(3), st.lists(PROBABILITY, min_size=2, max_size=2), st.floats(0, 1.1), st.floats(0, 1.1), st.floats(0, 1.1))
+def test_gates_on_several_classes_are_never_passed_by(
+    kitchen: LabelSet, dish: list[float], allergens: list[float], soup: float, cake: float, milk: float
+) -> None:
+    gates = {"dish": {"soup": soup, "cake": cake}, "allergens": {"milk": milk}}
+    (served,), extras = Decoder(kitchen, OperatingPoint("test", gates=gates))([dish, allergens])[0]
+    name = kitchen.heads[0].names[served]
+    assert dish[served] >= gates["dish"].get(name, 0.0)
+    assert all(allergens[c] >= gates["allergens"].get(kitchen.heads[1].names[c], 0.5) for c in extras)
+    names: Labels = {"dish": name, "allergens": tuple(kitchen.heads[1].names[c] for c in extras)}
+    assert not kitchen.conflicts(names)
+
+
+def test_the_default_stands_when_gates_leave_nothing_compatible() -> None:
+    table = {
+        "name": "two",
+        "heads": [
+            {"name": "a", "default": "y", "classes": [{"name": "x"}, {"name": "y"}]},
+            {"name": "b", "default": "no", "classes": [{"name": "yes"}, {"name": "no"}]},
+        ],
+        "incompatible": [{"a": "x", "b": "yes"}],
+    }
+    gates = {"a": {"y": 0.9}, "b": {"no": 0.9}}
+    chosen, confidence, _ = Decoder(parse_labels(table), OperatingPoint("test", gates=gates))([[0.6, 0.4], [0.6, 0.4]])
+    assert chosen == [(1,), (1,)]
+    assert confidence == 0.4

@@ -56,6 +56,10 @@ def test_truncation_keeps_the_end_of_the_utterance(encoder: Encoder) -> None:
     assert said[-len(end) :] == end
 
 
+def test_words_before_a_long_blank_end_are_seen(encoder: Encoder) -> None:
+    assert encoder("con sợ ma" + " " * 2000) == encoder("con sợ ma")
+
+
 def test_time_is_bounded_for_any_length(encoder: Encoder) -> None:
     def fastest(text: str) -> float:
         times = []

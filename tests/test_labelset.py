@@ -44,6 +44,20 @@ def test_a_mistake_is_named_by_line(tmp_path: Path, old: str, new: str, line: in
     assert str(caught.value).startswith(f"{path}:" if "TOML" in said else f"{path}:{line}:")
 
 
+def test_a_guard_cannot_forbid_the_default(tmp_path: Path) -> None:
+    path = tmp_path / "labels.toml"
+    path.write_text(SMALL_LABELS.replace('never = { dish = "soup" }', 'never = { dish = "none" }'), encoding="utf-8")
+    with pytest.raises(LabelSetError, match=r"labels.toml:26: .* is the default"):
+        read_labels(path)
+
+
+def test_an_example_has_the_form_of_its_heads(tmp_path: Path) -> None:
+    path = tmp_path / "labels.toml"
+    path.write_text(SMALL_LABELS.replace('dish = "soup", allergens', 'dish = ["soup"], allergens'), encoding="utf-8")
+    with pytest.raises(LabelSetError, match=r"labels.toml:31: head 'dish' is one-of: its label is a class name"):
+        read_labels(path)
+
+
 def test_a_class_without_a_rule_is_named(tmp_path: Path) -> None:
     path = tmp_path / "labels.toml"
     rule = '\n[[rules]]\nwhen = "broth"\nthen = { dish = ["soup", "none"], allergens = ["nuts", "milk"] }\n'

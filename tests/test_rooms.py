@@ -32,6 +32,8 @@ def imported(file: Path) -> set[str]:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_what_it_may(room: str) -> None:
+    if not (ROOT / room).exists():
+        pytest.skip(f"{room} is not built yet")
     for file in (ROOT / room).rglob("*.py"):
         assert imported(file) & set(ROOMS) - {room} <= MAY_IMPORT[room], file
 

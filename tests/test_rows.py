@@ -62,6 +62,29 @@ def test_bad_rows_are_named_by_line(tmp_path: Path, kitchen: LabelSet) -> None:
     assert "cut off" in said["11"]
 
 
+def test_reasons_never_quote_the_data(tmp_path: Path, kitchen: LabelSet) -> None:
+    said = "my secret words"
+    good = {"utterance": said, "dish": "soup"}
+    rows: list[dict[str, object]] = [
+        {**good, "dish": said},
+        {**good, "dish": {said: 1.0}},
+        {**good, "dish": {"soup": said}},
+        {**good, "dish": {"soup": [1]}},
+        {**good, "dish": "[" * 100_000},
+        {**good, "dish": "{" + said},
+        {**good, "utterance": [said]},
+        {said: said},
+        {**good, "previous": {said: 1}},
+        {**good, "allergens": said},
+    ]
+    path = write_jsonl(tmp_path / "rows.jsonl", rows)
+    with path.open("a", encoding="utf-8") as file:
+        file.write("{" + said + "\n" + "[" * 100_000 + "\n")
+    found = to_rows(read_records(str(path)), kitchen)
+    assert len(found.bad) == len(rows) + 2
+    assert not [str(bad) for bad in found.bad if "secret" in bad.reason]
+
+
 def test_a_ragged_csv_row_is_named(tmp_path: Path, kitchen: LabelSet) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("utterance,dish\nhot soup,soup\ncake,cake,extra\nonly text\n", encoding="utf-8")

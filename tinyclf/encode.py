@@ -12,6 +12,7 @@ UNKNOWN = 1
 # A child's turn is short. What counts stands at the end of an utterance and of a question, at the start of an answer.
 UTTERANCE_IDS, PREVIOUS_IDS, REPLY_IDS = 64, 32, 32
 CHARS_PER_ID = 8
+UTTERANCE_CHARS = UTTERANCE_IDS * CHARS_PER_ID
 
 
 class Encoder:
@@ -37,8 +38,8 @@ class Encoder:
         """
         if not (type(utterance) is type(previous) is type(reply) is str):
             check_types(utterance, previous, reply)
-        if len(utterance) > UTTERANCE_IDS * CHARS_PER_ID:
-            utterance = utterance.rstrip()[-UTTERANCE_IDS * CHARS_PER_ID :]
+        if len(utterance) > UTTERANCE_CHARS:
+            utterance = utterance[-8 * UTTERANCE_CHARS :].rstrip()[-UTTERANCE_CHARS:]  # a long blank end hides no words
         said = self._pieces(utterance)[-UTTERANCE_IDS:]
         if self._nothing.issuperset(said):
             return []
