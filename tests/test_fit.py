@@ -188,7 +188,7 @@ def test_a_set_of_another_column_layout_needs_no_label_file(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--vocabulary", 100_000, "--buckets", 90), "too few buckets"),
+        (("--vocabulary", 100_000, "--buckets", 90), "--buckets must be at least 3 times"),
         (("--architecture", "tree"), "tree"),
         (("--batch", 0), "--batch"),
     ],
