@@ -1,6 +1,6 @@
 """From probabilities to labels: all heads together, by the thresholds of an operating point."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tinyclf.joint import Option, Ref, most_probable
 from tinyclf.labelset import LabelSet, as_tuple
@@ -9,14 +9,17 @@ from tinyclf.operating import OperatingPoint
 Chosen = list[tuple[int, ...]]
 """For each head the indices of its chosen classes."""
 
+Partners = Mapping[Ref, set[Ref]]
+
 ANY_OF_GATE = 0.5
 
 
 class Decoder:
-    """Chooses the most probable labels that pass the gates and hold no incompatible pair.
+    """Chooses labels for all heads together, first by the rules, then by the gates.
 
-    Taken head by head first; only when that gives an incompatible pair are the heads searched together. Where the
-    gates leave nothing, the label set's default stands, which no gate can close.
+    First the most probable labels that some rule of the label set gives; then a class whose gate is closed yields to
+    the next one; and at last, should that leave an incompatible pair, all heads are searched again among what the
+    gates leave open. Where they leave nothing, the label set's default stands, which no gate can close.
     """
 
     def __init__(self, labels: LabelSet, point: OperatingPoint) -> None:
@@ -29,16 +32,19 @@ class Decoder:
         self._default = [tuple(map(head.names.index, as_tuple(head.default))) for head in labels.heads]
         self._sure = [point.sure.get(head.name, 0.0) for head in labels.heads]
         index = {(head.name, name): (h, c) for h, head in enumerate(labels.heads) for c, name in enumerate(head.names)}
-        self._banned: dict[Ref, set[Ref]] = {}
-        for first, second in labels.incompatible:
-            self._banned.setdefault(index[first], set()).add(index[second])
-            self._banned.setdefault(index[second], set()).add(index[first])
+        self._incompatible = _partners((index[a], index[b]) for a, b in labels.incompatible)
+        self._unruled = _partners((index[a], index[b]) for a, b in labels.incompatible | labels.unruled)
 
     def __call__(self, probabilities: Sequence[Sequence[float]]) -> tuple[Chosen, float, bool]:
         """The chosen class indices by head, the confidence of the least sure head, and whether all heads are sure."""
         chosen = [self._alone(h, row) for h, row in enumerate(probabilities)]
-        if self._banned and self._conflict(chosen):
-            chosen = self._together(probabilities)
+        if self._unruled and _clash(chosen, self._unruled):
+            chosen = self._together(probabilities, self._unruled, gated=False) or chosen
+        chosen = [
+            self._gated(h, row, chosen[h]) if self._gates[h] else chosen[h] for h, row in enumerate(probabilities)
+        ]
+        if self._incompatible and _clash(chosen, self._incompatible):
+            chosen = self._together(probabilities, self._incompatible, gated=True) or list(self._default)
         confidence, sure = 1.0, True
         for h, row in enumerate(probabilities):
             classes, threshold = chosen[h], self._sure[h]
@@ -50,39 +56,55 @@ class Decoder:
         return chosen, confidence, sure
 
     def _alone(self, h: int, row: Sequence[float]) -> tuple[int, ...]:
-        gates = self._gates[h]
+        """The most probable class, or those above their gates: as if there were no other head."""
         if self._one_of[h]:
-            best = row.index(max(row))
-            if gates and row[best] < gates.get(best, 0.0):
-                best = max(self._open(h, row), key=row.__getitem__, default=self._default[h][0])
-            return (best,)
-        return tuple(c for c, p in enumerate(row) if p >= gates.get(c, ANY_OF_GATE))
+            return (row.index(max(row)),)
+        return tuple(c for c, p in enumerate(row) if p >= self._gates[h].get(c, ANY_OF_GATE))
+
+    def _gated(self, h: int, row: Sequence[float], classes: tuple[int, ...]) -> tuple[int, ...]:
+        """The chosen class while its gate is open, else the most probable open one."""
+        if not self._one_of[h] or row[classes[0]] >= self._gates[h].get(classes[0], 0.0):
+            return classes
+        return (max(self._open(h, row), key=row.__getitem__, default=self._default[h][0]),)
 
     def _open(self, h: int, row: Sequence[float]) -> list[int]:
         """The classes whose gate is passed."""
-        gates = self._gates[h]
-        return [c for c, p in enumerate(row) if p >= gates.get(c, 0.0)]
+        return [c for c, p in enumerate(row) if p >= self._gates[h].get(c, 0.0)]
 
-    def _conflict(self, chosen: Chosen) -> bool:
-        for h, classes in enumerate(chosen):
-            for c in classes:
-                for other, banned in self._banned.get((h, c), ()):
-                    if banned in chosen[other]:
-                        return True
-        return False
+    def _together(self, probabilities: Sequence[Sequence[float]], banned: Partners, gated: bool) -> Chosen:
+        """Search all heads at once: a one-of head is one choice, an any-of head a yes or no for each class.
 
-    def _together(self, probabilities: Sequence[Sequence[float]]) -> Chosen:
-        """Search all heads at once: a one-of head is one choice, an any-of head a yes or no for each class."""
+        ``[]`` when no combination is left.
+        """
         choices: list[list[Option]] = []
         for h, row in enumerate(probabilities):
             if self._one_of[h]:
-                choices.append([(row[c], (h, c)) for c in self._open(h, row)])
+                choices.append([(row[c], (h, c)) for c in (self._open(h, row) if gated else range(len(row)))])
             else:
                 on = self._alone(h, row)
                 choices += [[(p, (h, c)), (1 - p, None)] if c in on else [(1 - p, None)] for c, p in enumerate(row)]
         found: list[list[int]] = [[] for _ in probabilities]
-        for h, c in most_probable(choices, self._banned):
+        for h, c in most_probable(choices, banned):
             found[h].append(c)
         if any(one_of and not classes for one_of, classes in zip(self._one_of, found, strict=True)):
-            return list(self._default)
+            return []
         return [tuple(classes) for classes in found]
+
+
+def _partners(pairs: Iterable[tuple[Ref, Ref]]) -> Partners:
+    """Each class with those that it must not stand beside."""
+    found: dict[Ref, set[Ref]] = {}
+    for first, second in pairs:
+        found.setdefault(first, set()).add(second)
+        found.setdefault(second, set()).add(first)
+    return found
+
+
+def _clash(chosen: Chosen, banned: Partners) -> bool:
+    """Whether a banned pair stands among the chosen classes."""
+    for h, classes in enumerate(chosen):
+        for c in classes:
+            for other, partner in banned.get((h, c), ()):
+                if partner in chosen[other]:
+                    return True
+    return False

@@ -1,5 +1,6 @@
 """The label set: the questions put to the student and the answers it may give. Data, not code."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -81,6 +82,17 @@ class LabelSet:
     def default(self) -> Labels:
         """The labels given when there is nothing to decide on."""
         return {head.name: head.default for head in self.heads}
+
+    @property
+    def unruled(self) -> frozenset[tuple[ClassRef, ClassRef]]:
+        """The pairs of classes of two one-of heads that no rule gives together; none where there are no rules."""
+        found: set[tuple[ClassRef, ClassRef]] = set()
+        for a, b in itertools.combinations([head for head in self.heads if head.kind == "one-of"], 2):
+            rules = [rule.then for rule in self.rules if a.name in rule.then and b.name in rule.then]
+            given = {pair for then in rules for pair in itertools.product(then[a.name], then[b.name])}
+            pairs = itertools.product(a.names, b.names) if rules else ()
+            found |= {((a.name, x), (b.name, y)) for x, y in pairs if (x, y) not in given}
+        return frozenset(found)
 
     def head(self, name: str) -> Head:
         """The head of that name; ``KeyError`` when there is none."""
