@@ -33,16 +33,29 @@ def test_incompatible_pairs_never_come_out(emotion: list[float], celebrate: list
 
 
 @given(row(10), row(2))
-def test_without_gates_it_is_the_most_probable_compatible_pair(emotion: list[float], celebrate: list[float]) -> None:
+def test_without_gates_the_most_probable_pair_of_a_rule_wins(emotion: list[float], celebrate: list[float]) -> None:
     labels = default_labels()
     chosen, _, _ = Decoder(labels, OperatingPoint("test"))([emotion, celebrate])
     first, second = labels.heads
+    given = {pair for rule in labels.rules for pair in itertools.product(rule.then[first.name], rule.then[second.name])}
     allowed = [
         emotion[i] * celebrate[j]
         for i, j in itertools.product(range(10), range(2))
-        if not labels.conflicts({first.name: first.names[i], second.name: second.names[j]})
+        if (first.names[i], second.names[j]) in given
     ]
     assert emotion[chosen[0][0]] * celebrate[chosen[1][0]] == pytest.approx(max(allowed))
+
+
+def test_a_closed_gate_leaves_the_other_heads_as_they_are() -> None:
+    labels = default_labels()
+    head, name = labels.guards[0].never
+    emotions = labels.heads[0].names
+    ruled = next(rule.then for rule in labels.rules if rule.then[head] == (name,))[labels.heads[0].name][0]
+    sure = [0.91 if emotion == ruled else 0.01 for emotion in emotions]
+    for gate, answer in ((0.0, name), (0.99, labels.head(head).default)):
+        chosen = Decoder(labels, OperatingPoint("test", gates={head: {name: gate}}))([sure, [0.9, 0.1]])[0]
+        assert emotions[chosen[0][0]] == ruled
+        assert labels.head(head).names[chosen[1][0]] == answer
 
 
 @given(row(3), st.lists(PROBABILITY, min_size=2, max_size=2))

@@ -12,6 +12,7 @@ Chosen = list[tuple[int, ...]]
 Partners = Mapping[Ref, set[Ref]]
 
 ANY_OF_GATE = 0.5
+MOST_SEEN = 10_000
 
 
 class Decoder:
@@ -30,30 +31,42 @@ class Decoder:
             for head, gate in zip(labels.heads, gates, strict=True)
         ]
         self._default = [tuple(map(head.names.index, as_tuple(head.default))) for head in labels.heads]
+        self._with_gates = [h for h, known in enumerate(self._gates) if known and self._one_of[h]]
         self._sure = [point.sure.get(head.name, 0.0) for head in labels.heads]
         index = {(head.name, name): (h, c) for h, head in enumerate(labels.heads) for c, name in enumerate(head.names)}
         self._incompatible = _partners((index[a], index[b]) for a, b in labels.incompatible)
         self._unruled = _partners((index[a], index[b]) for a, b in labels.incompatible | labels.unruled)
+        self._seen: dict[tuple[tuple[int, ...], ...], bool] = {}
 
     def __call__(self, probabilities: Sequence[Sequence[float]]) -> tuple[Chosen, float, bool]:
         """The chosen class indices by head, the confidence of the least sure head, and whether all heads are sure."""
         chosen = [self._alone(h, row) for h, row in enumerate(probabilities)]
-        if self._unruled and _clash(chosen, self._unruled):
+        if self._clashes(chosen):
             chosen = self._together(probabilities, self._unruled, gated=False) or chosen
-        chosen = [
-            self._gated(h, row, chosen[h]) if self._gates[h] else chosen[h] for h, row in enumerate(probabilities)
-        ]
-        if self._incompatible and _clash(chosen, self._incompatible):
-            chosen = self._together(probabilities, self._incompatible, gated=True) or list(self._default)
+        for h in self._with_gates:
+            if (open_one := self._gated(h, probabilities[h], chosen[h])) != chosen[h]:
+                chosen[h] = open_one
+                if _clash(chosen, self._incompatible):
+                    chosen = self._together(probabilities, self._incompatible, gated=True) or list(self._default)
         confidence, sure = 1.0, True
         for h, row in enumerate(probabilities):
-            classes, threshold = chosen[h], self._sure[h]
+            classes = chosen[h]
             least = row[classes[0]] if self._one_of[h] else min(p if c in classes else 1 - p for c, p in enumerate(row))
             if least < confidence:
                 confidence = least
-            if least < threshold:
+            if least < self._sure[h]:
                 sure = False
         return chosen, confidence, sure
+
+    def _clashes(self, chosen: Chosen) -> bool:
+        """Whether a pair stands together that no rule gives; remembered, for there are few answers and many turns."""
+        key = tuple(chosen)
+        known = self._seen.get(key)
+        if known is None:
+            known = _clash(chosen, self._unruled)
+            if len(self._seen) < MOST_SEEN:
+                self._seen[key] = known
+        return known
 
     def _alone(self, h: int, row: Sequence[float]) -> tuple[int, ...]:
         """The most probable class, or those above their gates: as if there were no other head."""
