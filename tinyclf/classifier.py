@@ -56,7 +56,7 @@ class Classifier:
         if not ids:
             return self._default((perf_counter_ns() - start) / 1000)
         outputs = self._run(self._outputs, {INPUT: np.array([ids], dtype=np.int64)})
-        return self._decision([output[0].tolist() for output in outputs], start)
+        return self._decision([output.tolist()[0] for output in outputs], start)
 
     def batch(self, turns: Iterable[Turn | str]) -> list[Decision]:
         """Decide many turns, in order; the same decisions as one by one, and faster. ``microseconds`` is the mean."""
