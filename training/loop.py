@@ -1,7 +1,8 @@
-"""The training loop: augmented epochs, early stopping on the dev split, a checkpoint after every epoch."""
+"""The training loop: augmented epochs, early stopping on the dev split, checkpoints between epochs."""
 
 import math
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from training.rows import Row
 from training.student import Student
 from training.targets import Array, loss, target_arrays
 
+SAVING = 4
+"""A checkpoint that took a second is followed by the next four seconds later at the earliest."""
 CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "student.safetensors"
 
 
@@ -62,7 +65,7 @@ def train(
     progress = Progress()
     if (folder / CHECKPOINT).exists():
         progress = load_checkpoint(folder / CHECKPOINT, student, optimisers)
-    targets = target_arrays(rows, labels)
+    targets, due = target_arrays(rows, labels), 0.0
     while progress.epoch < schedule.epochs and progress.epoch - progress.best_epoch < schedule.patience:
         cooled = 0.01 + 0.99 * (1 + math.cos(math.pi * progress.epoch / schedule.epochs)) / 2
         for optimiser, peak in zip(optimisers, (schedule.rate, schedule.wide_rate), strict=True):
@@ -74,7 +77,10 @@ def train(
         if score > progress.best:
             progress.best, progress.best_epoch = score, progress.epoch
             save_weights(folder / WEIGHTS, student)
-        save_checkpoint(folder / CHECKPOINT, student, optimisers, progress)
+        if time.monotonic() >= due:
+            start = time.monotonic()
+            save_checkpoint(folder / CHECKPOINT, student, optimisers, progress)
+            due = time.monotonic() + SAVING * (time.monotonic() - start)
         each_epoch(progress)
     load_weights(folder / WEIGHTS, student)
     return progress
