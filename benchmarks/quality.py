@@ -1,7 +1,7 @@
 """How well the student decides, beside the peers, over five seeds: ``python -m benchmarks.quality``."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -106,6 +106,7 @@ def _text(labels: LabelSet, found: dict[str, Any], with_minilm: bool) -> str:
     for name, title in (("field", "Field set"), ("test", "Test split")):
         parts += [f"## {title}\n", _systems(labels, found["ungated"][name])]
         parts += ["Operating points of the student:\n", _systems(labels, found["operating points"][name])]
+    parts += ["## Where the student is behind, field set\n", _behind(labels, found["ungated"]["field"])]
     best_peer = max(
         (system for system in found["ungated"]["field"] if system != OURS),
         key=lambda system: found["ungated"]["field"][system]["exact"]["mean"],
@@ -135,6 +136,25 @@ def _systems(labels: LabelSet, systems: Mapping[str, Any]) -> str:
             row.append(f"{mistakes['mean']:.1f} of {turns:.0f}, worst seed {mistakes['largest']:.0f} (≤ {bound:.1%})")
         table.append(row)
     return markdown(header, table)
+
+
+def _behind(labels: LabelSet, systems: Mapping[str, Any]) -> str:
+    """Every headline figure in which some peer has the better mean, by how much, and how many spreads that is."""
+    figures: dict[str, Callable[[Any], Any]] = {"all right": lambda m: m["exact"]}
+    for head in labels.heads:
+        figures[f"{head.name} accuracy"] = lambda m, name=head.name: m["heads"][name]["accuracy"]
+        figures[f"{head.name} macro-F1"] = lambda m, name=head.name: m["heads"][name]["macro_f1"]
+    for guard in labels.guards:
+        for key in ("precision", "recall", "f1"):
+            figures[f"{guard.never[1]}: {key}"] = lambda m, name=guard.name, key=key: m["guards"][name][key]
+    rows = []
+    for name, figure in figures.items():
+        ours = figure(systems[OURS])
+        for system in systems:
+            gap = figure(systems[system])["mean"] - ours["mean"]
+            if gap > 0:
+                rows.append([name, system, f"{gap:.3f}", f"{gap / max(ours['sd'], 1e-9):.1f}"])
+    return markdown(["figure", "peer ahead", "by", "in spreads of the student"], rows) if rows else "Nowhere.\n"
 
 
 def _slices(systems: Mapping[str, Any], peer: str) -> str:

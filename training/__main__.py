@@ -138,7 +138,7 @@ def fit(
         try:
             run = run_fit(label_set, split_rows(rows.good), settings, out, each_epoch)
         except KeyboardInterrupt:
-            _say(f"stopped; everything up to the last epoch is in {out}. The same command goes on from there.")
+            _say(f"stopped; everything up to the last checkpoint is in {out}. The same command goes on from there.")
             raise typer.Exit(130) from None
     for name, metrics in run.report["test"].items():
         show(f"test split at operating point {name}", slice_header(metrics), slice_rows(metrics))
