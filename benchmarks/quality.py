@@ -1,7 +1,9 @@
 """How well the student decides, beside the peers, over five seeds: ``python -m benchmarks.quality``."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -140,20 +142,18 @@ def _systems(labels: LabelSet, systems: Mapping[str, Any]) -> str:
 
 def _behind(labels: LabelSet, systems: Mapping[str, Any]) -> str:
     """Every headline figure in which some peer has the better mean, by how much, and how many spreads that is."""
-    figures: dict[str, Callable[[Any], Any]] = {"all right": lambda m: m["exact"]}
+    paths: list[tuple[str, tuple[str, ...]]] = [("all right", ("exact",))]
     for head in labels.heads:
-        figures[f"{head.name} accuracy"] = lambda m, name=head.name: m["heads"][name]["accuracy"]
-        figures[f"{head.name} macro-F1"] = lambda m, name=head.name: m["heads"][name]["macro_f1"]
+        paths += [(f"{head.name} {key}", ("heads", head.name, key)) for key in ("accuracy", "macro_f1")]
     for guard in labels.guards:
-        for key in ("precision", "recall", "f1"):
-            figures[f"{guard.never[1]}: {key}"] = lambda m, name=guard.name, key=key: m["guards"][name][key]
+        paths += [(f"{guard.never[1]}: {key}", ("guards", guard.name, key)) for key in ("precision", "recall", "f1")]
     rows = []
-    for name, figure in figures.items():
-        ours = figure(systems[OURS])
-        for system in systems:
-            gap = figure(systems[system])["mean"] - ours["mean"]
-            if gap > 0:
-                rows.append([name, system, f"{gap:.3f}", f"{gap / max(ours['sd'], 1e-9):.1f}"])
+    for name, path in paths:
+        figures = {system: reduce(getitem, path, metrics) for system, metrics in systems.items()}
+        ours = figures.pop(OURS)
+        for peer, theirs in figures.items():
+            if (gap := theirs["mean"] - ours["mean"]) > 0:
+                rows.append([name, peer, f"{gap:.3f}", f"{gap / max(ours['sd'], 1e-9):.1f}"])
     return markdown(["figure", "peer ahead", "by", "in spreads of the student"], rows) if rows else "Nowhere.\n"
 
 
