@@ -97,9 +97,9 @@ def _text(labels: LabelSet, found: dict[str, Any], with_minilm: bool) -> str:
         "bound on a guarded mistake is the 95 % Clopper-Pearson bound of the worst seed. Trained on "
         f"{rows['train']} rows of the corpus (peers also on the {rows['dev']} that the student stops early on). "
         f"The **field set** ({rows['field']} turns) was written from scratch by another hand; nothing is trained, "
-        "tuned or calibrated on it. (One idea, decoding by the rules first, was looked for after a weak figure on it, then "
-        f"judged on the calibration split.) The **test split** ({rows['test']} turns) has families that training never "
-        "saw. All systems are decoded by the same label set, without thresholds.\n",
+        "tuned or calibrated on it. (One idea, decoding by the rules first, was looked for after a weak figure on it, "
+        f"then judged on the calibration split.) The **test split** ({rows['test']} turns) has families that training "
+        "never saw. All systems are decoded by the same label set, without thresholds.\n",
     ]
     if not with_minilm:
         parts.append(
