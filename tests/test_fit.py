@@ -113,7 +113,10 @@ def test_a_killed_fit_goes_on_and_ends_with_the_same_weights(tmp_path: Path, kit
     assert whole.returncode == 0, whole.stderr
     for stop, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
         process = subprocess.Popen(
-            command("training", *fit, "--out", tmp_path / "stopped"), stderr=subprocess.PIPE, text=True
+            command("training", *fit, "--out", tmp_path / "stopped"),
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=heed_interrupts,
         )
         wait_for_new_epoch(tmp_path / "stopped" / "checkpoint.safetensors", process)
         process.send_signal(stop)
@@ -127,6 +130,11 @@ def test_a_killed_fit_goes_on_and_ends_with_the_same_weights(tmp_path: Path, kit
     for name in ("student.safetensors", "calibration.json", "report.json"):
         assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not [path for path in (tmp_path / "stopped").iterdir() if path.name.startswith(".")]
+
+
+def heed_interrupts() -> None:
+    """A test run in the background inherits SIGINT as ignored; a person's terminal does not ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for_new_epoch(checkpoint: Path, process: subprocess.Popen[str]) -> None:
