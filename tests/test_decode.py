@@ -131,3 +131,14 @@ def test_the_default_stands_when_gates_leave_nothing_compatible() -> None:
     chosen, confidence, _ = Decoder(parse_labels(table), OperatingPoint("test", gates=gates))([[0.6, 0.4], [0.6, 0.4]])
     assert chosen == [(1,), (1,)]
     assert confidence == 0.4
+
+
+def test_incompatible_pairs_stay_apart_when_the_rules_leave_no_other_answer() -> None:
+    table = {
+        "name": "contrary",
+        "heads": [{"name": h, "default": "no", "classes": [{"name": "yes"}, {"name": "no"}]} for h in ("a", "b")],
+        "rules": [{"when": str(then), "then": then} for then in ({"a": "yes", "b": "yes"}, {"a": "no"}, {"b": "no"})],
+        "incompatible": [{"a": "yes", "b": "yes"}],
+    }
+    chosen = Decoder(parse_labels(table), OperatingPoint("test"))([[0.9, 0.1], [0.8, 0.2]])[0]
+    assert chosen == [(0,), (1,)]

@@ -42,7 +42,9 @@ class Decoder:
         """The chosen class indices by head, the confidence of the least sure head, and whether all heads are sure."""
         chosen = [self._alone(h, row) for h, row in enumerate(probabilities)]
         if self._clashes(chosen):
-            chosen = self._together(probabilities, self._unruled, gated=False) or chosen
+            chosen = self._together(probabilities, self._unruled, gated=False) or self._together(
+                probabilities, self._incompatible, gated=False
+            )
         for h in self._with_gates:
             if (open_one := self._gated(h, probabilities[h], chosen[h])) != chosen[h]:
                 chosen[h] = open_one
@@ -75,8 +77,8 @@ class Decoder:
         return tuple(c for c, p in enumerate(row) if p >= self._gates[h].get(c, ANY_OF_GATE))
 
     def _gated(self, h: int, row: Sequence[float], classes: tuple[int, ...]) -> tuple[int, ...]:
-        """The chosen class while its gate is open, else the most probable open one."""
-        if not self._one_of[h] or row[classes[0]] >= self._gates[h].get(classes[0], 0.0):
+        """A one-of head's chosen class while its gate is open, else the most probable open one."""
+        if row[classes[0]] >= self._gates[h].get(classes[0], 0.0):
             return classes
         return (max(self._open(h, row), key=row.__getitem__, default=self._default[h][0]),)
 
