@@ -14,7 +14,7 @@ import typer
 from onnx import TensorProto, helper
 
 from benchmarks.machine import in_words, machine
-from benchmarks.peers import FastText, MiniLm, TfidfLogistic, marked_text
+from benchmarks.peers import FastText, MiniLm, MiniLmFolder, TfidfLogistic, marked_text
 from benchmarks.results import RESULTS, console, write_results
 from benchmarks.timing import Call, Times, in_turns, percentiles
 from tinyclf import Classifier, Turn, default_labels
@@ -30,9 +30,7 @@ FLOOR, OURS = "stack floor: encode + Identity", "tinyclf, one decision"
 
 def main(
     count: Annotated[int, typer.Option(help="Calls to each fast system.")] = 20_000,
-    minilm: Annotated[
-        Path | None, typer.Option(help="Folder of all-MiniLM-L6-v2 (onnx/model.onnx, tokenizer.json).")
-    ] = None,
+    minilm: MiniLmFolder = None,
 ) -> None:
     """Measure latency on this machine and write results/latency.{json,md,png}."""
     host = machine()

@@ -7,9 +7,10 @@ a turn reach a peer as one text in which the robot's words carry a mark.
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
+import typer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
@@ -18,6 +19,11 @@ from tinyclf import LabelSet, Turn
 from tinyclf.files import write_whole
 from training.metrics import Floats
 from training.rows import Row
+
+MiniLmFolder = Annotated[
+    Path | None, typer.Option("--minilm", help="Folder of all-MiniLM-L6-v2 (onnx/model.onnx, tokenizer.json).")
+]
+"""The option of a benchmark that can run MiniLM where its weights are at hand."""
 
 
 class Peer(Protocol):

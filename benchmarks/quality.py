@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from benchmarks.machine import in_words, machine
-from benchmarks.peers import FastText, MiniLm, Peer, TfidfLogistic
+from benchmarks.peers import FastText, MiniLm, MiniLmFolder, Peer, TfidfLogistic
 from benchmarks.results import RESULTS, console, write_results
 from tinyclf import LabelSet, default_labels
 from training.corpus import FIELD, read_corpus
@@ -30,9 +30,7 @@ Runs = dict[str, list[Metrics]]
 
 def main(
     seeds: Annotated[int, typer.Option(help="How many seeds.")] = 5,
-    minilm: Annotated[
-        Path | None, typer.Option(help="Folder of all-MiniLM-L6-v2 (onnx/model.onnx, tokenizer.json).")
-    ] = None,
+    minilm: MiniLmFolder = None,
 ) -> None:
     """Train student and peers on the same rows and write results/quality.{json,md,png}."""
     host = machine()
@@ -72,7 +70,7 @@ def _student(
     with tempfile.TemporaryDirectory() as folder:
         run = fit(labels, splits, Settings(schedule=Schedule(seed=seed)), Path(folder))
         for name, rows in sets.items():
-            given = run.predict(rows)
+            given = run.predict([row.turn for row in rows])
             runs[name].setdefault(OURS, []).append(evaluate(labels, rows, given))
             for point in run.calibration.points.values():
                 points[name].setdefault(point.name, []).append(evaluate(labels, rows, given, point))

@@ -11,8 +11,6 @@ from tinyclf.bundle import Bundle
 from tinyclf.classifier import Classifier
 from tinyclf.errors import TinyclfError
 from training.fit import Run
-from training.loop import predict
-from training.probabilities import probabilities
 
 TOLERANCE = {"float32": 1e-4, "float16": 5e-3, "int8": 5e-2}
 """The largest difference of a probability that is allowed, by precision."""
@@ -33,8 +31,7 @@ def check_parity(run: Run, bundle: Bundle, turns: Sequence[Turn], precision: str
     """
     classifier = Classifier(bundle)
     every = [turn for turn in (*turns, *random_turns(500)) if run.encoder(turn.utterance, turn.previous, turn.reply)]
-    logits = predict(run.student, run.encoder, every)
-    expected = probabilities(run.labels, logits, run.calibration.temperatures)
+    expected = run.predict(every)
     largest: dict[str, float] = {}
     for name, decisions in (
         ("one by one", [classifier(turn.utterance, turn.previous, turn.reply) for turn in every]),

@@ -17,7 +17,8 @@ IDS = st.lists(st.integers(1, VOCABULARY - 1), min_size=1, max_size=12)
 @pytest.fixture(scope="module", params=sorted(ARCHITECTURES))
 def student(request: pytest.FixtureRequest) -> Student:
     torch.manual_seed(0)
-    shape = Shape({"dish": 3, "allergens": 2}, VOCABULARY, request.param, dim=8, filters=16, hidden=8, buckets=200)
+    heads = {"dish": 3, "allergens": 2}
+    shape = Shape(heads, VOCABULARY, request.param, dim=8, filters=16, hidden=8, buckets=200, dropout=0.3)
     student = build_student(shape).eval()
     torch.nn.init.normal_(student.wide.weight)
     return student

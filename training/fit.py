@@ -65,9 +65,9 @@ class Run:
         lines = (self.folder / TEST).read_text(encoding="utf-8").splitlines()
         return [Turn(**json.loads(line)) for line in lines]
 
-    def predict(self, rows: Sequence[Row]) -> dict[str, Floats]:
-        """Calibrated probabilities of shape (rows, classes) per head."""
-        logits = predict(self.student, self.encoder, [row.turn for row in rows])
+    def predict(self, turns: Sequence[Turn]) -> dict[str, Floats]:
+        """Calibrated probabilities of shape (turns, classes) per head."""
+        logits = predict(self.student, self.encoder, turns)
         return probabilities(self.labels, logits, self.calibration.temperatures)
 
 
@@ -135,13 +135,13 @@ def load_run(folder: Path) -> Run:
 def _student(labels: LabelSet, config: Mapping[str, Any], encoder: Encoder) -> Student:
     settings = config["settings"]
     torch.manual_seed(settings["schedule"]["seed"])
-    shape = Shape({head.name: len(head.names) for head in labels.heads}, encoder.vocabulary)
     names = ("architecture", "dim", "filters", "hidden", "buckets", "dropout")
-    if shape.vocabulary * len(SEGMENTS) > settings["buckets"]:
+    if encoder.vocabulary * len(SEGMENTS) > settings["buckets"]:
         raise DataError(
-            f"--buckets must be at least {len(SEGMENTS)} times the {shape.vocabulary} pieces of the vocabulary"
+            f"--buckets must be at least {len(SEGMENTS)} times the {encoder.vocabulary} pieces of the vocabulary"
         )
-    return build_student(replace(shape, **{name: settings[name] for name in names}))
+    classes = {head.name: len(head.names) for head in labels.heads}
+    return build_student(Shape(classes, encoder.vocabulary, **{name: settings[name] for name in names}))
 
 
 def _evaluate(

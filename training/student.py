@@ -24,12 +24,12 @@ class Shape:
 
     heads: Mapping[str, int]
     vocabulary: int
-    architecture: Literal["mlp", "cnn"] = "cnn"
-    dim: int = 64
-    filters: int = 64
-    hidden: int = 64
-    buckets: int = 80_000
-    dropout: float = 0.3
+    architecture: Literal["mlp", "cnn"]
+    dim: int
+    filters: int
+    hidden: int
+    buckets: int
+    dropout: float
 
     def to_dict(self) -> dict[str, Any]:
         """The shape as JSON."""
