@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
 from tinyclf import LabelSet, Turn
+from tinyclf.calibration import Floats
 from tinyclf.files import write_whole
-from training.metrics import Floats
 from training.rows import Row
 
 MiniLmFolder = Annotated[

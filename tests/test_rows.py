@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.conftest import small_rows, write_jsonl
 from tinyclf import DataError, LabelSet
+from tinyclf.sources import read_records
 from training.infer import infer_labels
 from training.rows import to_rows
-from training.sources import read_records
 
 
 def test_json_lines_csv_and_parquet_say_the_same(tmp_path: Path, kitchen: LabelSet) -> None:

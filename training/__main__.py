@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tinyclf import LabelSet, TinyclfError, default_labels, read_labels
+from tinyclf.sources import read_records
 from training.corpus import CORPUS, FIELD, counts, overlap, read_corpus
 from training.report import show, slice_header, slice_rows
 from training.rows import Rows, to_rows
-from training.sources import read_records
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 corpus_app = typer.Typer(help="The authored corpus and its field set.", no_args_is_help=True)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from tinyclf import LabelSet
+from tinyclf.calibration import Floats, temperature
 from tinyclf.labelset import Head
 from tinyclf.operating import OperatingPoint
-from training.metrics import Floats
 from training.probabilities import probabilities
 from training.risk import GATES, measure, strictest_first
 
@@ -53,7 +52,7 @@ def calibrate(
     ``balanced`` gates a guarded class where its F1 is best; ``careful`` gates it at least as strictly, and so that the
     guarded mistake is proved to be rarer than ``bound``, or says that the split is too small for the proof.
     """
-    temperatures = {h.name: temperature(h, logits[h.name], goals[h.name]) for h in labels.heads}
+    temperatures = {h.name: temperature(logits[h.name], goals[h.name], one_of=h.kind == "one-of") for h in labels.heads}
     given = probabilities(labels, logits, temperatures)
     gates: dict[str, dict[str, dict[str, float]]] = {name: {} for name in SURE}
     for guard in labels.guards:
@@ -77,22 +76,6 @@ def calibrate(
         for name, wanted in SURE.items()
     }
     return Calibration(temperatures, points)
-
-
-def temperature(head: Head, logits: Floats, goals: Floats) -> float:
-    """The temperature with the least negative log-likelihood (Guo et al., arXiv:1706.04599), 0.05 to 20."""
-    known = ~np.isnan(goals[:, 0])
-    if not known.any():
-        return 1.0
-    scores, wanted = logits[known].astype(np.float64), goals[known]
-
-    def cost(log_t: float) -> float:
-        scaled = scores / np.exp(log_t)
-        if head.kind == "one-of":
-            return float((np.logaddexp.reduce(scaled, axis=1) - (wanted * scaled).sum(1)).mean())
-        return float((np.logaddexp(0, scaled) - wanted * scaled).sum(1).mean())
-
-    return float(np.exp(minimize_scalar(cost, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
 
 
 def sure_threshold(head: Head, given: Floats, goals: Floats, wanted: float) -> float:

@@ -7,9 +7,9 @@ from typing import Any
 
 from tinyclf import LabelSet
 from tinyclf.labelset import as_tuple
+from tinyclf.sources import read_records
 from training.augment import without_diacritics
 from training.rows import BadRow, Row, Rows, to_rows
-from training.sources import read_records
 from training.split import SHARES, part_of
 
 DATA = Path(__file__).parent / "data"

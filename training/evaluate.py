@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from tinyclf import LabelSet
+from tinyclf.calibration import Floats, calibration_error
 from tinyclf.decode import Chosen
 from tinyclf.labelset import Guard
 from tinyclf.operating import OperatingPoint
-from training.metrics import Floats, any_of_f1, calibration_error, coverage_curve, macro_f1, upper_bound
+from training.metrics import any_of_f1, coverage_curve, macro_f1, upper_bound
 from training.probabilities import UNGATED, decide
 from training.risk import guarded_rows
 from training.rows import Row

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from tinyclf import LabelSet, Turn
+from tinyclf.calibration import Floats
 from tinyclf.encode import Encoder
 from tinyclf.errors import DataError
 from tinyclf.files import sha256, write_json, write_whole
@@ -20,7 +21,6 @@ from training.calibrate import Calibration, calibrate
 from training.checkpoint import Progress, load_weights
 from training.evaluate import Metrics, evaluate
 from training.loop import CHECKPOINT, WEIGHTS, Schedule, predict, train
-from training.metrics import Floats
 from training.probabilities import probabilities
 from training.rows import Row, example_rows
 from training.split import Splits

@@ -4,7 +4,7 @@ from typing import Any
 
 from tinyclf import DataError, LabelSet
 from tinyclf.labelfile import parse_labels
-from training.sources import read_records
+from tinyclf.sources import read_records
 
 
 def infer_labels(data: str, column: str) -> LabelSet:

@@ -8,9 +8,9 @@ import numpy.typing as npt
 from scipy.stats import beta
 from sklearn.metrics import f1_score
 
+from tinyclf.calibration import Floats
 from tinyclf.labelset import Head
 
-Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.integer[Any]]
 
@@ -36,17 +36,6 @@ def any_of_f1(truth: Bools, guess: Bools) -> float:
 def macro_f1(truth: Ints, guess: Ints) -> float:
     """The mean of the classes' F1 over the classes that occur in ``truth``."""
     return float(f1_score(truth, guess, labels=np.unique(truth), average="macro", zero_division=0))
-
-
-def calibration_error(confidence: Floats, right: npt.NDArray[np.bool_], bins: int = 15) -> float:
-    """Expected calibration error with equal-width bins (Guo et al., arXiv:1706.04599)."""
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        abs(float(confidence[place == b].mean() - right[place == b].mean())) * float((place == b).mean())
-        for b in range(bins)
-        if (place == b).any()
-    ]
-    return float(sum(gaps))
 
 
 def coverage_curve(confidence: Floats, right: npt.NDArray[np.bool_], shares: Sequence[float]) -> dict[str, float]:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinyclf import LabelSet
+from tinyclf.calibration import Floats
 from tinyclf.decode import Chosen, Decoder
 from tinyclf.operating import OperatingPoint
-from training.metrics import Floats
 
 UNGATED = OperatingPoint("ungated")
 """No thresholds: the most probable compatible labels."""

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyclf import LabelSet
+from tinyclf.calibration import Floats
 from tinyclf.labelset import Guard
 from tinyclf.operating import OperatingPoint
-from training.metrics import Floats, trials_needed, upper_bound
+from training.metrics import trials_needed, upper_bound
 from training.probabilities import decide
 
 GATES = (*(round(0.30 + 0.02 * step, 2) for step in range(33)), 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.999)

@@ -1,15 +1,15 @@
 """Labelled rows: a turn, its targets and where it stands; every bad row is named, never dropped in silence."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tinyclf import LabelSet, Turn
-from tinyclf.labelset import Head, Labels, as_tuple
-from training.sources import Record
+from tinyclf.labelset import Labels, as_tuple
+from tinyclf.records import Distribution, label_of, most_likely, turn_of
+from tinyclf.sources import Record
 
-Targets = Mapping[str, Mapping[str, float]]
+Targets = Mapping[str, Distribution]
 """Head to class to the probability that the class is right; a head that is absent is not trained on the row."""
 
 
@@ -27,7 +27,9 @@ class Row:
 
     def labels(self, labels: LabelSet) -> Labels:
         """The most probable labels of the targets, head by head; heads without a target are left out."""
-        return {head.name: _hard(head, self.targets[head.name]) for head in labels.heads if head.name in self.targets}
+        return {
+            head.name: most_likely(head, self.targets[head.name]) for head in labels.heads if head.name in self.targets
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,9 @@ def example_rows(labels: LabelSet) -> list[Row]:
 
 
 def _row(place: str, record: Mapping[str, Any], labels: LabelSet, text_column: str) -> Row:
-    turn = Turn(_text(record, text_column, required=True), _text(record, "previous"), _text(record, "reply"))
-    targets = {}
-    for head in labels.heads:
-        value = record.get(head.name)
-        if value is not None and value != "":
-            targets[head.name] = _target(head, value)
+    turn = turn_of(record, text_column)
+    labelled = {head.name: label_of(head, record.get(head.name)) for head in labels.heads}
+    targets = {name: target for name, target in labelled.items() if target is not None}
     if not targets:
         wanted = ", ".join(head.name for head in labels.heads)
         raise ValueError(f"no label: none of the columns {wanted} has a value")
@@ -98,48 +97,3 @@ def _row(place: str, record: Mapping[str, Any], labels: LabelSet, text_column: s
     if clash := labels.conflicts(row.labels(labels)):
         raise ValueError(f"incompatible labels: {clash[0][0]} and {clash[0][1]}")
     return row
-
-
-def _text(record: Mapping[str, Any], column: str, *, required: bool = False) -> str:
-    value = record.get(column)
-    if value is None and not required:
-        return ""
-    if not isinstance(value, str):
-        kind = "missing" if column not in record else type(value).__name__
-        raise ValueError(f"column {column!r} must be text, it is {kind}")
-    if required and not value.strip():
-        raise ValueError(f"column {column!r} is blank")
-    return value
-
-
-def _target(head: Head, value: Any) -> dict[str, float]:
-    """A label in any of its forms: a name, a list or ``a|b`` of names, or class probabilities (also as JSON)."""
-    if isinstance(value, str) and value[:1] in ("[", "{") and value not in head.names:
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"head {head.name!r}: not JSON") from error
-    if isinstance(value, Mapping):
-        if not all(isinstance(p, int | float | None) for p in value.values()):
-            raise ValueError(f"head {head.name!r}: class probabilities must be numbers")
-        target = {str(name): float(p) for name, p in value.items() if p}
-        total = sum(target.values())
-        if any(not 0 <= p <= 1 for p in target.values()) or (head.kind == "one-of" and abs(total - 1) > 0.01):
-            raise ValueError(f"head {head.name!r}: the class probabilities are no distribution")
-    elif head.kind == "any-of":
-        names = value.split("|") if isinstance(value, str) else value
-        if not isinstance(names, list):
-            raise ValueError(f"head {head.name!r}: any-of labels are a list or names joined by '|'")
-        target = {str(name): 1.0 for name in names}
-    else:
-        target = {str(value): 1.0}
-    for name in target:
-        if name not in head.names:  # not named: a shifted column would put the child's words here
-            raise ValueError(f"head {head.name!r}: unknown class; its classes are {', '.join(head.names)}")
-    return target
-
-
-def _hard(head: Head, target: Mapping[str, float]) -> str | tuple[str, ...]:
-    if head.kind == "one-of":
-        return max(target, key=target.__getitem__)
-    return tuple(name for name in head.names if target.get(name, 0.0) >= 0.5)
