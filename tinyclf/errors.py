@@ -19,3 +19,17 @@ class InputError(TinyclfError, TypeError):
 
 class DataError(TinyclfError):
     """A data file cannot be used; the message names file, line and the way out."""
+
+
+class LlmError(TinyclfError):
+    """The LLM gave no usable answer. The message never holds what a child said.
+
+    ``reason`` is one short word for counters and journals. ``retry_after`` is how many seconds the server asked to
+    wait, if it did. ``fatal`` says that no other turn would fare better: a wrong key, model or request form.
+    """
+
+    def __init__(self, reason: str, message: str, *, retry_after: float | None = None, fatal: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry_after = retry_after
+        self.fatal = fatal

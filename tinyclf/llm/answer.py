@@ -1,0 +1,108 @@
+"""What an LLM said of one turn: read from log-probabilities of letters or from JSON, and checked against the labels."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tinyclf.errors import LlmError
+from tinyclf.labelset import Head, LabelSet, as_tuple
+from tinyclf.llm.question import LETTERS, Order, questions
+
+Raw = Mapping[str, Sequence[Sequence[float]]]
+"""Question key to one row of probabilities over its options for each order that was asked."""
+
+SPACE_MARKS = str.maketrans("▁Ġ", "  ")
+"""How tokenizers spell a leading space: sentencepiece and byte-level BPE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An LLM's answer for one turn, with what it cost.
+
+    ``mass``: how much probability all letters had together, of the least sure call; ``None`` for JSON answers, which
+    carry no probabilities. ``milliseconds``: wall time of the whole answer. Token counts are 0 where the server tells
+    none.
+    """
+
+    raw: Raw
+    mass: float | None
+    milliseconds: float
+    tokens_in: int = 0
+    tokens_cached: int = 0
+    tokens_out: int = 0
+
+
+def read_letter(logprobs: Any, order: Order) -> tuple[list[float], float]:
+    """Probabilities over the options behind the letters, and their total mass, from one token's ``top_logprobs``.
+
+    Spellings of one letter ("A", " A", "▁A") are added up. A letter that is not listed is at most as probable as the
+    least listed token and as what the listed ones leave; it gets the lesser of the two bounds. ``LlmError`` when no
+    letter is listed or a log-probability is no number at most 0.
+    """
+    listed = _listed(logprobs)
+    place = {letter: i for i, letter in enumerate(LETTERS[: len(order)])}
+    found = [0.0] * len(order)
+    for token, logprob in listed:
+        letter = token.translate(SPACE_MARKS).strip()
+        if letter in place:
+            found[place[letter]] += math.exp(logprob)
+    mass = min(sum(found), 1.0)
+    if mass <= 0:
+        raise LlmError("off-label", "none of the letters is among the listed tokens")
+    missing = [i for i, p in enumerate(found) if p <= 0]
+    if missing:
+        left = max(1.0 - sum(math.exp(logprob) for _, logprob in listed), 0.0) / len(missing)
+        bound = min(math.exp(min(logprob for _, logprob in listed)), left)
+        for i in missing:
+            found[i] = bound
+    total = sum(found)
+    options = [0.0] * len(order)
+    for i, option in enumerate(order):
+        options[option] = found[i] / total
+    return options, mass
+
+
+def read_json(content: str, heads: Sequence[Head], *, cut: bool = False) -> dict[str, str | tuple[str, ...]]:
+    """The labels in a JSON answer; ``LlmError`` when it is cut off, no JSON, or outside the label set."""
+    start = content.find("{")
+    try:
+        answer, _ = json.JSONDecoder().raw_decode(content, start) if start >= 0 else ({}, 0)
+    except (ValueError, RecursionError) as error:
+        reason = "truncated" if cut else "not-json"
+        raise LlmError(reason, "the answer ends before its JSON does" if cut else "the answer is not JSON") from error
+    if start < 0:
+        blank = not content.strip()
+        raise LlmError("truncated" if cut else "not-json", "a blank answer" if blank else "the answer holds no JSON")
+    labels: dict[str, str | tuple[str, ...]] = {}
+    for head in heads:
+        value = answer.get(head.name)
+        names = tuple(value) if isinstance(value, list) and head.kind == "any-of" else (value,)
+        if not all(isinstance(name, str) and name in head.names for name in names):
+            raise LlmError("off-label", f"head {head.name!r}: the answer is none of its classes")
+        labels[head.name] = names[0] if head.kind == "one-of" else tuple(n for n in head.names if n in names)
+    return labels
+
+
+def one_hot(labels: LabelSet, answered: Mapping[str, str | tuple[str, ...]]) -> Raw:
+    """Labels without probabilities in the form of ``Answer.raw``: one order, all mass on what was said."""
+    raw: dict[str, list[list[float]]] = {}
+    for question in questions(labels):
+        said = as_tuple(answered[question.head.name])
+        wanted = ["yes" if question.about in said else "no"] if question.about else said
+        raw[question.key] = [[float(option in wanted) for option in question.options]]
+    return raw
+
+
+def _listed(logprobs: Any) -> list[tuple[str, float]]:
+    """Token and log-probability of everything listed at the first place, each token once."""
+    try:
+        first = logprobs["content"][0]
+        entries = {entry["token"]: entry["logprob"] for entry in (*first["top_logprobs"], first)}
+    except (KeyError, IndexError, TypeError) as error:
+        raise LlmError("no-logprobs", "the answer carries no log-probabilities") from error
+    for token, logprob in entries.items():
+        if not isinstance(token, str) or not isinstance(logprob, int | float) or not logprob <= 1e-3:
+            raise LlmError("bad-logprobs", "a log-probability is no number at most 0")
+    return list(entries.items())

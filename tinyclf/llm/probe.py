@@ -1,0 +1,125 @@
+"""Ask a server once what it honours, because many take a request, ignore half of it and answer all the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tinyclf.errors import LlmError
+from tinyclf.labelset import Head, LabelClass, LabelSet
+from tinyclf.llm.answer import read_json, read_letter
+from tinyclf.llm.labeller import Labeller
+from tinyclf.llm.question import LETTERS
+from tinyclf.turn import Turn
+
+SPELLINGS = ("{}", " {}")
+"""How a letter may begin an answer; each must be one token."""
+LITTLE = 0.05
+NEUTRAL = Turn("hello")
+UNLIKELY = LabelSet("probe", (Head("probe", "one-of", (LabelClass("zqx7"), LabelClass("zqx8")), "zqx7"),))
+"""Words that no model says of its own accord, to see whether it can be made to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a server is and what it honours.
+
+    ``mass``: how much probability the letters got on a neutral turn. ``prompt_tokens``: the length of one prompt.
+    """
+
+    server: str
+    model: str
+    style: str
+    prompt_tokens: int = 0
+    log_probabilities: str = "not asked"
+    mass: float | None = None
+    constrained: bool | None = None
+    warnings: Sequence[str] = field(default=())
+
+
+async def probe(labeller: Labeller) -> Findings:
+    """Find out what the labeller's server honours; ``LlmError`` (fatal) names what it needs and the server lacks."""
+    try:
+        server, model, warnings = await _identity(labeller)
+        labeller.model = model
+        if labeller.style == "json":
+            constrained, length, more = await _constrained(labeller)
+            return Findings(server, model, "json", length, constrained=constrained, warnings=[*warnings, *more])
+        labeller.token_ids, more = await _letter_tokens(labeller)
+        listed, mass, length, also = await _log_probabilities(labeller)
+        return Findings(server, model, "letter", length, listed, mass, warnings=[*warnings, *more, *also])
+    except LlmError as error:
+        said = f" It says: {error.__notes__[0]}" if getattr(error, "__notes__", None) else ""
+        raise LlmError(error.reason, f"{labeller.transport.url}: {error}.{said}", fatal=True) from None
+
+
+async def _identity(labeller: Labeller) -> tuple[str, str, list[str]]:
+    """Server and version, and the model: the one asked for, or the only one there is."""
+    transport, warnings = labeller.transport, []
+    found = await transport.call("get", "/models")
+    models = [str(entry["id"]) for entry in found.get("data", [])] if isinstance(found, dict) else []
+    model = labeller.model or (models[0] if len(models) == 1 else "")
+    if not model:
+        raise LlmError("refused", f"name a model; the server has {', '.join(models) or 'none'}")
+    if models and model not in models:
+        warnings.append(f"the server lists no model {model!r} (it has {', '.join(models)}); it may serve another")
+    server = labeller.backend.name
+    for route, key in (("/version", "version"), ("/props", "build_info")):
+        try:
+            server += f" {(await transport.call('get', transport.root + route))[key]}"
+            break
+        except (LlmError, KeyError, TypeError):
+            continue
+    return server, model, warnings
+
+
+async def _letter_tokens(labeller: Labeller) -> tuple[list[int], list[str]]:
+    """The token ids of every spelling of every letter, where the server has a tokenizer route."""
+    if not labeller.backend.tokenize:
+        return [], ["the server has no tokenizer route: that each letter is one token was not checked"]
+    ids: list[int] = []
+    for letter in LETTERS[: labeller.most_options]:
+        found = [await _tokens(labeller, form.format(letter)) for form in SPELLINGS]
+        single = [tokens[-1] for tokens in found if len(tokens) == 1]
+        if not single:
+            raise LlmError("letters", f"the letter {letter} is not one token for this model: use the style json")
+        ids += [token for token in single if token not in ids]
+    return ids, []
+
+
+async def _tokens(labeller: Labeller, text: str) -> list[int]:
+    body = {"model": labeller.model, "prompt": text, "content": text, "add_special_tokens": False}
+    found = await labeller.transport.call("post", labeller.transport.root + labeller.backend.tokenize, body)
+    return list(found["tokens"])
+
+
+async def _log_probabilities(labeller: Labeller) -> tuple[str, float, int, list[str]]:
+    """Whether the letters come with log-probabilities, and how much the model is at home with letters."""
+    _, order, system = labeller.letters[0]
+    reply = await labeller.ask(system, NEUTRAL, labeller.backend.one_token(len(order), labeller.token_ids))
+    try:
+        _, mass = read_letter(reply.logprobs, order)
+    except LlmError as error:
+        if error.reason != "no-logprobs":
+            raise
+        raise LlmError(
+            "no-logprobs", "the server ignores `logprobs`: use the style json, or a server that gives them"
+        ) from None
+    count = len(reply.logprobs["content"][0]["top_logprobs"])
+    warnings = []
+    if mass < LITTLE:
+        warnings.append(f"the letters have only {mass:.1%} of the probability: this model hardly answers by letter")
+    exact = "of every letter" if labeller.token_ids and labeller.backend.label_logprobs else f"of the first {count}"
+    return exact, mass, reply.tokens_in, warnings
+
+
+async def _constrained(labeller: Labeller) -> tuple[bool, int, list[str]]:
+    """Whether the server can make the model say what it would not, and the length of a real prompt."""
+    fields = labeller.backend.one_line(UNLIKELY, UNLIKELY.heads)
+    reply = await labeller.ask("Say hello.", NEUTRAL, fields)
+    _, system, real = labeller.lines[0]
+    tokens = (await labeller.ask(system, NEUTRAL, real)).tokens_in
+    try:
+        read_json(reply.content, UNLIKELY.heads, cut=reply.cut)
+    except LlmError:
+        ignored = next(name for name in fields if name in ("structured_outputs", "grammar", "response_format"))
+        return False, tokens, [f"the server ignores `{ignored}`: answers are free text, each checked by itself"]
+    return True, tokens, []
