@@ -16,6 +16,11 @@ Raw = Mapping[str, Sequence[Sequence[float]]]
 SPACE_MARKS = str.maketrans("▁Ġ", "  ")
 """How tokenizers spell a leading space: sentencepiece and byte-level BPE."""
 
+BY_ID = "token_id:"
+"""How vLLM names tokens where it is asked for ids."""
+SLACK = 1e-3
+"""Rounding may lift a log-probability a little above 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -34,25 +39,26 @@ class Answer:
     tokens_out: int = 0
 
 
-def read_letter(logprobs: Any, order: Order) -> tuple[list[float], float]:
+def read_letter(logprobs: Any, order: Order, token_ids: Mapping[int, str]) -> tuple[list[float], float]:
     """Probabilities over the options behind the letters, and their total mass, from one token's ``top_logprobs``.
 
-    Spellings of one letter ("A", " A", "▁A") are added up. A letter that is not listed is at most as probable as the
-    least listed token and as what the listed ones leave; it gets the lesser of the two bounds. ``LlmError`` when no
-    letter is listed or a log-probability is no number at most 0.
+    Spellings of one letter ("A", " A", "▁A") are added up; ``token_ids`` tells which letter an id spells, for servers
+    that name tokens by id. A letter that is not listed is at most as probable as the least listed token and as what
+    the listed ones leave; it gets the lesser of the two bounds. ``LlmError`` when no letter is listed or a
+    log-probability is no number at most 0.
     """
     listed = _listed(logprobs)
     place = {letter: i for i, letter in enumerate(LETTERS[: len(order)])}
     found = [0.0] * len(order)
     for token, logprob in listed:
-        letter = token.translate(SPACE_MARKS).strip()
+        name = token.removeprefix(BY_ID)
+        letter = token_ids.get(int(name), "") if name != token else spelled(token)
         if letter in place:
             found[place[letter]] += math.exp(logprob)
     mass = min(sum(found), 1.0)
     if mass <= 0:
         raise LlmError("off-label", "none of the letters is among the listed tokens")
-    missing = [i for i, p in enumerate(found) if p <= 0]
-    if missing:
+    if missing := [i for i, p in enumerate(found) if p <= 0]:
         left = max(1.0 - sum(math.exp(logprob) for _, logprob in listed), 0.0) / len(missing)
         bound = min(math.exp(min(logprob for _, logprob in listed)), left)
         for i in missing:
@@ -62,6 +68,11 @@ def read_letter(logprobs: Any, order: Order) -> tuple[list[float], float]:
     for i, option in enumerate(order):
         options[option] = found[i] / total
     return options, mass
+
+
+def spelled(token: str) -> str:
+    """The text of a token without the space that it may begin with, however its tokenizer writes that."""
+    return token.translate(SPACE_MARKS).strip()
 
 
 def read_json(content: str, heads: Sequence[Head], *, cut: bool = False) -> dict[str, str | tuple[str, ...]]:
@@ -96,13 +107,18 @@ def one_hot(labels: LabelSet, answered: Mapping[str, str | tuple[str, ...]]) -> 
 
 
 def _listed(logprobs: Any) -> list[tuple[str, float]]:
-    """Token and log-probability of everything listed at the first place, each token once."""
+    """Token and log-probability of everything listed at the first place, with the chosen token, each once.
+
+    Two tokens may be printed alike, so a token is known by its id where there is one, and by its figure where not.
+    """
+    entries: dict[tuple[object, object], tuple[str, float]] = {}
     try:
         first = logprobs["content"][0]
-        entries = {entry["token"]: entry["logprob"] for entry in (*first["top_logprobs"], first)}
-    except (KeyError, IndexError, TypeError) as error:
+        for entry in (*first["top_logprobs"], first):
+            token, logprob = entry["token"], entry["logprob"]
+            if not isinstance(token, str) or not isinstance(logprob, int | float) or not logprob <= SLACK:
+                raise LlmError("bad-logprobs", "a log-probability is no number at most 0")
+            entries[(entry.get("id", token), logprob)] = (token, logprob)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise LlmError("no-logprobs", "the answer carries no log-probabilities") from error
-    for token, logprob in entries.items():
-        if not isinstance(token, str) or not isinstance(logprob, int | float) or not logprob <= 1e-3:
-            raise LlmError("bad-logprobs", "a log-probability is no number at most 0")
-    return list(entries.items())
+    return list(entries.values())

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -30,6 +30,8 @@ class Labeller:
     ``order_count``: in how many orders the letters of each question are asked, to average out a liking for a place.
     ``together``: for JSON answers, all heads in one call; otherwise a call for each head, in parallel. ``timeout``:
     seconds for a whole answer. ``shots``: how many of the label set's examples stand in the prompt.
+    ``token_ids``: which letter a token id spells, where the server takes ids; ``probe`` finds them. ``body``: further
+    fields of every request, such as ``{"reasoning_effort": "low"}``.
 
     >>> async with Labeller(default_labels(), BACKENDS["vllm"], "microsoft/Phi-3-mini-4k-instruct") as ask:
     ...     answer = await ask(Turn("con làm được rồi"))
@@ -48,11 +50,13 @@ class Labeller:
         together: bool = True,
         shots: int | None = None,
         timeout: float = 30.0,
+        token_ids: Mapping[int, str] | None = None,
+        body: Mapping[str, Any] | None = None,
     ) -> None:
         self.labels, self.backend, self.model, self.style, self.timeout = labels, backend, model, style, timeout
         self.transport = Transport(url or backend.url, key or os.environ.get(backend.key_variable, "") or "none")
-        self.token_ids: Sequence[int] = ()
-        """The ids of all spellings of the letters, where the server takes them; ``probe`` finds them."""
+        self.token_ids: Mapping[int, str] = token_ids or {}
+        self.body = dict(body or {})
         prompt, asked = Prompt(labels, shots), questions(labels)
         self.most_options = max(len(question.options) for question in asked)
         if style == "letter":
@@ -90,11 +94,12 @@ class Labeller:
     @property
     def prompt_sha256(self) -> str:
         """The digest of all that is asked besides the turn; answers to other prompts are other answers."""
-        return sha256(json.dumps([self.style, self.systems]).encode())
+        return sha256(json.dumps([self.style, self.body, self.systems]).encode())
 
     async def ask(self, system: str, turn: Turn, fields: Fields) -> Reply:
         """One call."""
-        return await self.transport.chat({"model": self.model, "messages": messages(system, turn), **fields})
+        said = messages(system, turn)
+        return await self.transport.chat({"model": self.model, "messages": said, **fields, **self.body})
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -115,7 +120,7 @@ class Labeller:
         raw: dict[str, list[list[float]]] = {}
         least = 1.0
         for (question, order, _), reply in zip(self.letters, replies, strict=True):
-            row, mass = read_letter(reply.logprobs, order)
+            row, mass = read_letter(reply.logprobs, order, self.token_ids)
             raw.setdefault(question.key, []).append(row)
             least = min(least, mass)
         return raw, least, replies

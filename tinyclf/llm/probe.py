@@ -1,17 +1,18 @@
 """Ask a server once what it honours, because many take a request, ignore half of it and answer all the same."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tinyclf.errors import LlmError
 from tinyclf.labelset import Head, LabelClass, LabelSet
-from tinyclf.llm.answer import read_json, read_letter
+from tinyclf.llm.answer import read_json, read_letter, spelled
 from tinyclf.llm.labeller import Labeller
 from tinyclf.llm.question import LETTERS
 from tinyclf.turn import Turn
 
-SPELLINGS = ("{}", " {}")
-"""How a letter may begin an answer; each must be one token."""
+SPELLINGS = ("{}", " {}", "({}")
+"""Texts that bring out every token by which a letter may begin an answer: with and without a space before it."""
 LITTLE = 0.05
 NEUTRAL = Turn("hello")
 UNLIKELY = LabelSet("probe", (Head("probe", "one-of", (LabelClass("zqx7"), LabelClass("zqx8")), "zqx7"),))
@@ -47,8 +48,8 @@ async def probe(labeller: Labeller) -> Findings:
         listed, mass, length, also = await _log_probabilities(labeller)
         return Findings(server, model, "letter", length, listed, mass, warnings=[*warnings, *more, *also])
     except LlmError as error:
-        said = f" It says: {error.__notes__[0]}" if getattr(error, "__notes__", None) else ""
-        raise LlmError(error.reason, f"{labeller.transport.url}: {error}.{said}", fatal=True) from None
+        said = f" (it says: {error.__notes__[0]})" if getattr(error, "__notes__", None) else ""
+        raise LlmError(error.reason, f"{labeller.transport.url}: {error}{said}", fatal=True) from None
 
 
 async def _identity(labeller: Labeller) -> tuple[str, str, list[str]]:
@@ -61,34 +62,34 @@ async def _identity(labeller: Labeller) -> tuple[str, str, list[str]]:
         raise LlmError("refused", f"name a model; the server has {', '.join(models) or 'none'}")
     if models and model not in models:
         warnings.append(f"the server lists no model {model!r} (it has {', '.join(models)}); it may serve another")
-    server = labeller.backend.name
-    for route, key in (("/version", "version"), ("/props", "build_info")):
-        try:
-            server += f" {(await transport.call('get', transport.root + route))[key]}"
-            break
-        except (LlmError, KeyError, TypeError):
-            continue
+    server, version = labeller.backend.name, labeller.backend.version
+    if version:
+        with contextlib.suppress(LlmError, KeyError, TypeError):  # an older server without the route
+            server += f" {(await transport.call('get', transport.root + version[0]))[version[1]]}"
     return server, model, warnings
 
 
-async def _letter_tokens(labeller: Labeller) -> tuple[list[int], list[str]]:
-    """The token ids of every spelling of every letter, where the server has a tokenizer route."""
+async def _letter_tokens(labeller: Labeller) -> tuple[dict[int, str], list[str]]:
+    """Which token ids spell which letter, where the server has a tokenizer route that shows the pieces."""
     if not labeller.backend.tokenize:
-        return [], ["the server has no tokenizer route: that each letter is one token was not checked"]
-    ids: list[int] = []
+        return {}, ["the server has no tokenizer route: that each letter is one token was not checked"]
+    ids: dict[int, str] = {}
     for letter in LETTERS[: labeller.most_options]:
-        found = [await _tokens(labeller, form.format(letter)) for form in SPELLINGS]
-        single = [tokens[-1] for tokens in found if len(tokens) == 1]
-        if not single:
+        ends = [await _last_token(labeller, form.format(letter)) for form in SPELLINGS]
+        found = {token: letter for token, piece in ends if spelled(piece) == letter}
+        if not found:
             raise LlmError("letters", f"the letter {letter} is not one token for this model: use the style json")
-        ids += [token for token in single if token not in ids]
+        ids |= found
     return ids, []
 
 
-async def _tokens(labeller: Labeller, text: str) -> list[int]:
-    body = {"model": labeller.model, "prompt": text, "content": text, "add_special_tokens": False}
+async def _last_token(labeller: Labeller, text: str) -> tuple[int, str]:
+    """Id and piece of a text's last token; vLLM and llama.cpp each read their own fields of the request."""
+    ask = {"prompt": text, "add_special_tokens": False, "return_token_strs": True}
+    body = {"model": labeller.model, **ask, "content": text, "with_pieces": True}
     found = await labeller.transport.call("post", labeller.transport.root + labeller.backend.tokenize, body)
-    return list(found["tokens"])
+    last = found["tokens"][-1]
+    return (last["id"], str(last["piece"])) if isinstance(last, dict) else (last, str(found["token_strs"][-1]))
 
 
 async def _log_probabilities(labeller: Labeller) -> tuple[str, float, int, list[str]]:
@@ -96,7 +97,7 @@ async def _log_probabilities(labeller: Labeller) -> tuple[str, float, int, list[
     _, order, system = labeller.letters[0]
     reply = await labeller.ask(system, NEUTRAL, labeller.backend.one_token(len(order), labeller.token_ids))
     try:
-        _, mass = read_letter(reply.logprobs, order)
+        _, mass = read_letter(reply.logprobs, order, labeller.token_ids)
     except LlmError as error:
         if error.reason != "no-logprobs":
             raise
@@ -107,7 +108,7 @@ async def _log_probabilities(labeller: Labeller) -> tuple[str, float, int, list[
     warnings = []
     if mass < LITTLE:
         warnings.append(f"the letters have only {mass:.1%} of the probability: this model hardly answers by letter")
-    exact = "of every letter" if labeller.token_ids and labeller.backend.label_logprobs else f"of the first {count}"
+    exact = "of every letter" if labeller.token_ids and labeller.backend.by_id else f"of the first {count}"
     return exact, mass, reply.tokens_in, warnings
 
 

@@ -61,10 +61,10 @@ class Transport:
         except openai.APIStatusError as error:
             raise _refusal(error) from None  # the cause may quote the turn
         except openai.APITimeoutError:
-            raise LlmError("timeout", f"{self.url}: no answer in time") from None
+            raise LlmError("timeout", "no answer in time") from None
         except openai.APIConnectionError as error:
             kind = type(error.__cause__ or error).__name__
-            raise LlmError("connection", f"{self.url}: no connection, or it broke ({kind})") from None
+            raise LlmError("connection", f"no connection, or it broke ({kind}): is the server up?") from None
 
 
 def server_message(error: openai.APIStatusError) -> str:

@@ -1,0 +1,1 @@
+"""Offline jobs around the teacher: label utterances, audit the labels, fine-tune the teacher."""

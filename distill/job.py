@@ -1,0 +1,88 @@
+"""A labelling job in its folder: what is asked of whom, the journal, and the table made from it."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from distill.calibration import Calibration
+from distill.debias import CONTENT_FREE, Debias, Prior, mean_answers
+from distill.engine import Ask, pending
+from distill.journal import Journal
+from distill.source import Source, key_of
+from distill.table import write_table
+from distill.teacher import Teacher
+from tinyclf import __version__
+from tinyclf.calibration import Floats
+from tinyclf.files import sha256, write_json
+from tinyclf.llm import Findings
+
+TABLE, REPORT = "labels.parquet", "job.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to label, the probed teacher that does, and how its answers become soft labels."""
+
+    folder: Path
+    source: Source
+    teacher: Teacher
+    findings: Findings
+    prior: Prior = "none"
+    calibration: Calibration | None = None
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """Who answered, and to what: every row carries it."""
+        return {
+            "teacher": self.teacher.model,
+            "revision": self.teacher.revision,
+            "server": self.findings.server,
+            "prompt_sha256": self.teacher.labeller().prompt_sha256,
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of all that an answer depends on besides its turn: model, revision and prompt."""
+        asked = {name: value for name, value in self.provenance.items() if name != "server"}
+        return sha256(json.dumps(asked, sort_keys=True).encode())
+
+    def open_journal(self) -> Journal:
+        """The journal of this model and prompt; another model or prompt has another, so that answers never mix."""
+        return Journal(self.folder / "journal" / f"{self.fingerprint[:16]}.jsonl")
+
+    def asks(self, journal: Journal) -> Iterator[Ask]:
+        """What is still to ask: the content-free turns where the prior needs them, then the rows."""
+        if self.prior == "content-free":
+            yield from ((key, turn) for turn in CONTENT_FREE if (key := key_of(turn)) not in journal)
+        yield from pending(self.source, journal)
+
+    def finish(self, journal: Journal) -> Mapping[str, int]:
+        """Write the table and the report; how many rows are labelled, and how many are not for which reason."""
+        debias = Debias(self._means(journal), self.calibration.temperatures if self.calibration else {})
+        write_table(self.folder / TABLE, self.source.labels, self.source, journal, debias, self.provenance)
+        rows = Counter(journal.status(item.key) for item in self.source)
+        found: dict[str, Any] = {
+            **self.provenance,
+            "style": self.teacher.style,
+            "input": self.source.data,
+            "rows": dict(rows),
+            "prior": {"kind": self.prior, "means": {key: mean.tolist() for key, mean in debias.prior.items()}},
+            "temperatures": dict(debias.temperatures),
+            "findings": asdict(self.findings),
+            "journal": journal.path.name,
+            "label_set": self.source.labels.source,
+            "tinyclf": __version__,
+        }
+        write_json(self.folder / REPORT, found)
+        return rows
+
+    def _means(self, journal: Journal) -> dict[str, Floats]:
+        keys: Iterable[str] = ()
+        if self.prior == "content-free":
+            keys = map(key_of, CONTENT_FREE)
+        elif self.prior == "batch":
+            keys = dict.fromkeys(item.key for item in self.source)
+        return mean_answers(journal[key]["raw"] for key in keys if key in journal)

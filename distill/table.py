@@ -1,0 +1,74 @@
+"""The table of a labelling job: every input row once, in the input's order, with its labels or the reason for none."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from distill.debias import Debias, to_heads
+from distill.journal import Entry, Journal
+from distill.source import KEPT, Item
+from tinyclf import LabelSet
+from tinyclf.files import whole_file
+from tinyclf.records import most_likely
+from tinyclf.turn import SEGMENTS
+
+GROUP = 4096
+NUMBERS = {"label_mass": pa.float64(), "margin": pa.float64(), "latency_ms": pa.float64(), "attempts": pa.int32()}
+TOKENS = ("tokens_in", "tokens_cached", "tokens_out")
+PROVENANCE = ("teacher", "revision", "server", "prompt_sha256")
+
+
+def schema(labels: LabelSet) -> pa.Schema:
+    """The columns: the turn, soft labels and gold per head, how sure, where from, at what cost."""
+    fields: dict[str, pa.DataType] = dict.fromkeys((*KEPT, *SEGMENTS), pa.string())
+    for head in labels.heads:
+        fields[head.name] = pa.struct([(name, pa.float64()) for name in head.names])
+        fields[f"{head.name}_gold"] = pa.string() if head.kind == "one-of" else pa.list_(pa.string())
+    fields |= NUMBERS | dict.fromkeys(TOKENS, pa.int32())
+    return pa.schema(list((fields | dict.fromkeys((*PROVENANCE, "error"), pa.string())).items()))
+
+
+def write_table(
+    path: Path, labels: LabelSet, items: Iterable[Item], journal: Journal, debias: Debias, provenance: Mapping[str, str]
+) -> None:
+    """Write the table as Parquet, whole or not at all, a group of rows at a time."""
+    with whole_file(path) as temporary, pq.ParquetWriter(temporary, schema(labels)) as writer:
+        rows = _rows(labels, items, journal, debias, provenance)
+        while group := list(islice(rows, GROUP)):
+            writer.write_table(pa.Table.from_pylist(group, writer.schema))
+
+
+def _rows(
+    labels: LabelSet, items: Iterable[Item], journal: Journal, debias: Debias, provenance: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    for item in items:
+        row: dict[str, Any] = {**item.kept, **{name: _text(getattr(item.turn, name)) for name in SEGMENTS}}
+        for head in labels.heads:
+            if head.name in item.gold:
+                gold = most_likely(head, item.gold[head.name])
+                row[f"{head.name}_gold"] = gold if isinstance(gold, str) else list(gold)
+        entry = journal.get(item.key)
+        yield row | dict(provenance) | (_answered(labels, entry, debias) if entry else {"error": "not asked yet"})
+
+
+def _answered(labels: LabelSet, entry: Entry, debias: Debias) -> dict[str, Any]:
+    if "error" in entry:
+        return {"error": entry["error"], "attempts": entry["attempts"]}
+    heads, margin = to_heads(labels, debias(entry["raw"]))
+    return {
+        **heads,
+        "label_mass": entry["mass"],
+        "margin": None if entry["mass"] is None else margin,
+        "latency_ms": entry["ms"],
+        "attempts": entry["attempts"],
+        **dict(zip(TOKENS, entry["tokens"], strict=True)),
+    }
+
+
+def _text(text: str) -> str | None:
+    """Lone surrogates, which Parquet cannot hold, become question marks; an absent segment is null."""
+    return text.encode("utf-8", "replace").decode() or None

@@ -1,0 +1,46 @@
+"""A teacher, described: which model on which server, asked how. Unlike a labeller it can be sent to other processes."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from tinyclf import LabelSet
+from tinyclf.llm import BACKENDS, Findings, Labeller, probe
+from tinyclf.llm.labeller import Style
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """All that ``Labeller`` takes. ``revision`` is the user's word for the model's version; no server tells it."""
+
+    labels: LabelSet
+    backend: str
+    model: str = ""
+    revision: str = ""
+    url: str | None = None
+    key: str | None = None
+    style: Style = "letter"
+    orders: int = 2
+    shots: int | None = None
+    together: bool = True
+    timeout: float = 60.0
+    token_ids: Mapping[int, str] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+    def labeller(self) -> Labeller:
+        """A labeller of this teacher, for one event loop."""
+        return Labeller(
+            self.labels, BACKENDS[self.backend], self.model, url=self.url, key=self.key, style=self.style,
+            order_count=self.orders, together=self.together, shots=self.shots, timeout=self.timeout,
+            token_ids=self.token_ids, body=self.body,
+        )  # fmt: skip
+
+    def probed(self) -> tuple[Self, Findings]:
+        """The teacher as its server really is, and what was found; ``LlmError`` when it lacks what it needs."""
+        return asyncio.run(self._probed())
+
+    async def _probed(self) -> tuple[Self, Findings]:
+        async with self.labeller() as labeller:
+            findings = await probe(labeller)
+            return replace(self, model=findings.model, token_ids=labeller.token_ids), findings
