@@ -1,17 +1,19 @@
 """One row, tried until it is answered or given up; the same code for every engine."""
 
+import asyncio
+import random
 from typing import Any
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_random_exponential
 
 from distill.journal import Entry
 from tinyclf import Turn
 from tinyclf.errors import LlmError
 from tinyclf.llm import Answer, Labeller
 
-JITTER = wait_random_exponential(multiplier=0.25, max=20)
-"""Full jitter: anything up to 0.25, 0.5, 1, ... seconds (Brooker, "Exponential Backoff And Jitter", AWS, 2015)."""
+FIRST_WAIT, LONGEST_WAIT = 0.25, 20.0
+UNUSABLE = ("off-label", "conflict", "not-json", "truncated")
+"""The server works, but the model's answer is of no use."""
+TALKS = 4
+"""A model asked at temperature 0 mostly says the same again: so often is an unusable answer given another chance."""
 
 
 async def attempt(labeller: Labeller, key: str, turn: Turn, attempts: int) -> Entry:
@@ -19,31 +21,27 @@ async def attempt(labeller: Labeller, key: str, turn: Turn, attempts: int) -> En
 
     Raises ``LlmError`` only when it is fatal, for then no other row would fare better.
     """
-    tries = 0
-    try:
-        async for tried in AsyncRetrying(
-            stop=stop_after_attempt(attempts), wait=_wait, retry=retry_if_exception(_may_pass), reraise=True
-        ):
-            with tried:
-                tries += 1
-                return {"key": key, **_costs(await labeller(turn)), "attempts": tries}
-    except LlmError as error:
-        if error.fatal:
-            raise
-        return {"key": key, "error": error.reason, "attempts": tries}
-    raise AssertionError("unreachable: the loop returns or raises")
+    unusable = 0
+    for tries in range(1, attempts + 1):
+        try:
+            return {"key": key, **_costs(await labeller(turn)), "attempts": tries}
+        except LlmError as error:
+            if error.fatal:
+                raise
+            unusable += error.reason in UNUSABLE
+            if tries == attempts or unusable == TALKS or error.reason == "rejected":
+                return {"key": key, "error": error.reason, "attempts": tries}
+            if error.reason not in UNUSABLE:
+                await asyncio.sleep((error.retry_after or 0.0) + _jitter(tries))
+    raise ValueError(f"attempts must be at least 1, not {attempts}")
 
 
-def _wait(state: RetryCallState) -> float:
-    """As long as the server asked for, and jitter on top, so that rows do not come back all at once."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, LlmError) else None
-    return (asked or 0.0) + JITTER(state)
+def _jitter(tries: int) -> float:
+    """Anything up to 0.25, 0.5, 1, ... seconds, so that rows do not come back all at once.
 
-
-def _may_pass(error: BaseException) -> bool:
-    """A rejected request is rejected again; all else may be luck."""
-    return isinstance(error, LlmError) and not error.fatal and error.reason != "rejected"
+    Full jitter (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+    """
+    return random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tries - 1)))
 
 
 def _costs(answer: Answer) -> dict[str, Any]:
