@@ -69,7 +69,7 @@ class Stub:
                 await writer.drain()
         except DroppedError:
             writer.write(b'HTTP/1.1 200 X\r\ncontent-length: 9999\r\n\r\n{"choices"')
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
             writer.close()

@@ -51,8 +51,8 @@ def read_letter(logprobs: Any, order: Order, token_ids: Mapping[int, str]) -> tu
     place = {letter: i for i, letter in enumerate(LETTERS[: len(order)])}
     found = [0.0] * len(order)
     for token, logprob in listed:
-        name = token.removeprefix(BY_ID)
-        letter = token_ids.get(int(name), "") if name != token else spelled(token)
+        number = token.removeprefix(BY_ID)
+        letter = token_ids.get(int(number)) if token != number and number.isdecimal() else spelled(token)
         if letter in place:
             found[place[letter]] += math.exp(logprob)
     mass = min(sum(found), 1.0)
@@ -80,9 +80,9 @@ def read_json(content: str, heads: Sequence[Head], *, cut: bool = False) -> dict
     start = content.find("{")
     try:
         answer, _ = json.JSONDecoder().raw_decode(content, start) if start >= 0 else ({}, 0)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError):  # its text is not passed on: an answer may quote the turn
         reason = "truncated" if cut else "not-json"
-        raise LlmError(reason, "the answer ends before its JSON does" if cut else "the answer is not JSON") from error
+        raise LlmError(reason, "the answer ends before its JSON does" if cut else "the answer is not JSON") from None
     if start < 0:
         blank = not content.strip()
         raise LlmError("truncated" if cut else "not-json", "a blank answer" if blank else "the answer holds no JSON")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tinyclf.errors import LlmError
 from tinyclf.labelset import Head, LabelClass, LabelSet
-from tinyclf.llm.answer import read_json, read_letter, spelled
+from tinyclf.llm.answer import BY_ID, read_json, read_letter, spelled
 from tinyclf.llm.labeller import Labeller
 from tinyclf.llm.question import LETTERS
 from tinyclf.turn import Turn
@@ -104,12 +104,14 @@ async def _log_probabilities(labeller: Labeller) -> tuple[str, float, int, list[
         raise LlmError(
             "no-logprobs", "the server ignores `logprobs`: use the style json, or a server that gives them"
         ) from None
-    count = len(reply.logprobs["content"][0]["top_logprobs"])
+    listed = reply.logprobs["content"][0]["top_logprobs"]
+    by_id = all(entry["token"].startswith(BY_ID) for entry in listed)
     warnings = []
+    if labeller.backend.by_id and not by_id:
+        warnings.append("the server ignores `logprob_token_ids`: an older version, or another server?")
     if mass < LITTLE:
         warnings.append(f"the letters have only {mass:.1%} of the probability: this model hardly answers by letter")
-    exact = "of every letter" if labeller.token_ids and labeller.backend.by_id else f"of the first {count}"
-    return exact, mass, reply.tokens_in, warnings
+    return "of every letter" if by_id else f"of the first {len(listed)}", mass, reply.tokens_in, warnings
 
 
 async def _constrained(labeller: Labeller) -> tuple[bool, int, list[str]]:
