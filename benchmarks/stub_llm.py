@@ -29,6 +29,7 @@ class Stub:
     """``faults``: name to rate, 0 to 1. ``log_probabilities``, ``constrained``: whether it honours such requests.
 
     ``flat_errors``: TensorRT-LLM's error bodies instead of OpenAI's. ``stall``: seconds that a "timeout" lasts.
+    ``grace``: the first so many answers are without faults, so that a probe gets through.
     """
 
     latency: float = 0.0
@@ -39,6 +40,7 @@ class Stub:
     stall: float = 30.0
     models: tuple[str, ...] = ("stub",)
     key: str = ""
+    grace: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -117,6 +119,8 @@ class Stub:
         return 200, {"object": "chat.completion", "choices": [choice], "usage": usage}, ""
 
     def _fault(self) -> str:
+        if self.asked.total() <= self.grace:
+            return ""
         draw = self._chance.random()
         for name, rate in self.faults.items():
             if draw < rate:
@@ -130,12 +134,11 @@ class Stub:
         schema = (body.get("response_format") or {}).get("json_schema", {}).get("schema")
         if not self.constrained or not schema:
             return "Hello! How can I help you today?"
-        answer = {}
+        answer: dict[str, Any] = {}
         for name, kind in schema["properties"].items():
-            names = kind.get("enum") or kind["items"]["enum"]
-            # The last class of every head after the first: label sets forbid some pairs, but rarely with that one.
-            one = names[_digest(turn) % len(names)] if not answer else names[-1]
-            answer[name] = one if "enum" in kind else [one]
+            # The first head as the digest says; then what label sets least often forbid beside it.
+            classes = kind.get("enum")
+            answer[name] = (classes[-1] if answer else classes[_digest(turn) % len(classes)]) if classes else []
         return json.dumps(answer)
 
 
@@ -169,5 +172,6 @@ if __name__ == "__main__":
     parser.add_argument("--latency", type=float, default=0.0, help="seconds")
     parser.add_argument("--stall", type=float, default=30.0, help="seconds that an injected timeout lasts")
     parser.add_argument("--faults", type=json.loads, default={}, help='such as {"429": 0.05}')
+    parser.add_argument("--grace", type=int, default=2, help="so many answers without faults first")
     given = parser.parse_args()
-    asyncio.run(serve(Stub(given.latency, given.faults, stall=given.stall), given.port))
+    asyncio.run(serve(Stub(given.latency, given.faults, stall=given.stall, grace=given.grace), given.port))

@@ -4,13 +4,14 @@ import sys
 
 import typer
 
+from distill.commands.finetune import finetune
 from distill.commands.label import label
 from distill.commands.probe import probe
 from distill.commands.shared import say
 from tinyclf import TinyclfError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for command in (probe, label):
+for command in (probe, label, finetune):
     app.command()(command)
 
 

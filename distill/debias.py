@@ -36,9 +36,9 @@ class Debias:
         """Probabilities of each question's options, summing to 1."""
         found = {}
         for key, rows in raw.items():
-            table = np.maximum(np.asarray(rows, dtype=np.float64), LEAST)
+            table = np.asarray(rows, dtype=np.float64)
             if key in self.prior:
-                table = table / np.maximum(self.prior[key], LEAST)
+                table = np.maximum(table, LEAST) / np.maximum(self.prior[key], LEAST)
                 table /= table.sum(1, keepdims=True)
             mean = table.mean(0) ** (1 / self.temperatures.get(key, 1.0))
             found[key] = mean / mean.sum()
