@@ -1,4 +1,4 @@
-"""``python -m export``: make a bundle of a trained run."""
+"""``python -m export``: make a bundle of a trained run, and let it replace another one."""
 
 import sys
 from pathlib import Path
@@ -45,6 +45,38 @@ def bundle(
         f"{made.path}: {size:.1f} MB; torch and ONNX differ by at most {worst:.1e} over {parity.turns} turns",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
+
+
+@app.command()
+def promote(
+    candidate: Annotated[Path, typer.Argument(help="The new bundle, as `python -m export bundle` wrote it.")],
+    replaces: Annotated[Path, typer.Option(help="The bundle in use, which it replaces.")],
+    comparison: Annotated[
+        Path, typer.Option(help="The compare.json of `python -m training compare REPLACES CANDIDATE --out DIR`.")
+    ],
+    out: Annotated[Path, typer.Option(help="The bundle folder to write; it may be that of the bundle in use.")],
+    force: Annotated[bool, typer.Option("--force", help="Promote it although the comparison says worse.")] = False,
+) -> None:
+    """Let a candidate replace a bundle: the same model, with its lineage in manifest and model card.
+
+    The lineage names the bundles before it by the SHA-256 of their manifests, newest last, each with the comparison
+    that the change rests on. It is refused when the comparison is of other bundles or says that the candidate is worse.
+
+    Example:
+
+      python -m export bundle --run runs/new --out candidate
+
+      python -m training compare my-bundle candidate --data gold.jsonl --out compared
+
+      python -m export promote candidate --replaces my-bundle --comparison compared/compare.json --out my-bundle
+    """
+    from export.promote import promote as run_promote
+
+    made = run_promote(candidate, replaces, comparison, out, force=force)
+    before = made.manifest["lineage"]
+    last = before[-1]["comparison"]
+    lines = [f"{made.path}: bundles before it: {len(before)}; the comparison says: {last['verdict']}", *last["reasons"]]
+    console.print("\n- ".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -1,8 +1,6 @@
 """Make a bundle of a finished run, and do not leave one behind that fails parity."""
 
-import json
 import platform
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,10 @@ from export.card import model_card
 from export.fold import fold
 from export.graph import conv_graph, folded_graph
 from export.parity import Parity, check_parity
+from export.place import in_place_of
 from export.quantise import Precision
 from tinyclf import Turn, __version__
-from tinyclf.bundle import CARD, MANIFEST, MODEL, TOKENIZER, Bundle, read_bundle, write_bundle
+from tinyclf.bundle import CARD, MODEL, TOKENIZER, Bundle, read_bundle, write_bundle
 from tinyclf.errors import TinyclfError
 from tinyclf.files import sha256
 from training.fit import Run
@@ -29,40 +28,13 @@ def export_bundle(
 
     The bundle is built beside ``out`` and takes its place whole; on any error ``out`` stays as it was.
     """
-    if out.exists() and not _is_bundle(out):
-        raise TinyclfError(f"{out}: exists and is no bundle; give another --out or delete it")
-    model = _model(run, precision, folded)
-    manifest = _manifest(run, model, precision)
-    contents = {MODEL: model, TOKENIZER: run.tokenizer, CARD: model_card(run.labels, manifest).encode()}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        fresh = Path(folder) / "bundle"
+    with in_place_of(out) as fresh:
+        model = _model(run, precision, folded)
+        manifest = _manifest(run, model, precision)
+        contents = {MODEL: model, TOKENIZER: run.tokenizer, CARD: model_card(run.labels, manifest).encode()}
         write_bundle(fresh, manifest, contents)
         parity = check_parity(run, read_bundle(fresh), turns, precision)
-        _put_in_place(fresh, out, Path(folder) / "old")
     return read_bundle(out), parity
-
-
-def _is_bundle(folder: Path) -> bool:
-    """Whether a folder holds a bundle and nothing else, so that it may be replaced."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-        known = {MANIFEST, *manifest["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return "label_set" in manifest and {path.name for path in folder.iterdir()} <= known
-
-
-def _put_in_place(fresh: Path, out: Path, old: Path) -> None:
-    """Swap the folders; when the second rename fails the old bundle comes back."""
-    if out.exists():
-        out.rename(old)
-    try:
-        fresh.rename(out)
-    except BaseException:
-        if old.exists():
-            old.rename(out)
-        raise
 
 
 def _model(run: Run, precision: Precision, folded: bool) -> bytes:
@@ -86,6 +58,7 @@ def _manifest(run: Run, model: bytes, precision: Precision) -> dict[str, Any]:
         "metrics": {"test_rows": first["n"], "test": test},
         "provenance": {
             "rows_sha256": run.config["rows_sha256"],
+            **{key: run.config[key] for key in ("teachers",) if key in run.config},
             "weights_sha256": sha256((run.folder / "student.safetensors").read_bytes()),
             "splits": run.report["splits"],
             "settings": run.config["settings"],

@@ -1,6 +1,6 @@
 """The model card: what the bundle is, how good it is, where it ends. Generated, never edited."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinyclf import LabelSet
@@ -38,6 +38,7 @@ def model_card(labels: LabelSet, manifest: Mapping[str, Any]) -> str:
             "The last columns count guarded mistakes. They were measured on the torch student; parity "
             "keeps this file's probabilities close to it.\n",
             *(_point(name, manifest) for name in manifest["operating_points"]),
+            *(["## Lineage\n", _lineage(manifest["lineage"])] if manifest.get("lineage") else []),
             "## Where it ends\n",
             "- The figures above come from rows of the same making as the training rows; other speakers, topics and "
             "recognisers will do worse. Relabel your own logs and train on them before you rely on it.\n"
@@ -81,3 +82,24 @@ def _point(name: str, manifest: Mapping[str, Any]) -> str:
         )
     metrics = manifest["metrics"]["test"].get(name)
     return text + (markdown(slice_header(metrics), slice_rows(metrics)) if metrics else "")
+
+
+def _lineage(lineage: Sequence[Mapping[str, Any]]) -> str:
+    """The bundles that this one descends from, and how each was compared with the one that replaced it."""
+    rows = []
+    for entry in lineage:
+        comparison = entry["comparison"]
+        right = comparison["all_heads_right"]
+        mistakes = comparison["guarded_mistakes"].items()
+        rows.append(
+            [
+                f"`{entry['manifest_sha256'][:12]}` {entry['name']}",
+                comparison["verdict"],
+                f"{right['old']} → {right['new']} of {comparison['rows']}, p = {right['p']:.2g}",
+                "; ".join(f"{name} {count['old']} → {count['new']}" for name, count in mistakes),
+            ]
+        )
+    header = ["replaced, oldest first", "what came after it is", "all heads right", "guarded mistakes"]
+    return "Each bundle was compared with its successor on gold rows before it was replaced.\n\n" + markdown(
+        header, rows
+    )

@@ -125,13 +125,34 @@ def test_labels_can_be_inferred_from_a_column(tmp_path: Path) -> None:
         tmp_path / "one.jsonl", [{"text": "a", "label": "card arrival"}, {"text": "b", "label": "lost card"}]
     )
     many = write_jsonl(tmp_path / "many.jsonl", [{"text": "a", "labels": ["joy", "love"]}, {"text": "b", "labels": []}])
-    assert infer_labels(str(one), "label").heads[0].names == ("card arrival", "lost card")
-    labels = infer_labels(str(many), "labels")
+    assert infer_labels([str(one)], "label").heads[0].names == ("card arrival", "lost card")
+    labels = infer_labels([str(many)], "labels")
     assert labels.heads[0].kind == "any-of"
     rows = to_rows(read_records(str(many)), labels, "text")
     assert [dict(row.targets["labels"]) for row in rows.good] == [{"joy": 1.0, "love": 1.0}, {}]
     with pytest.raises(DataError, match="no row has a value in column 'mood'"):
-        infer_labels(str(one), "mood")
+        infer_labels([str(one)], "mood")
+
+
+def test_labels_are_inferred_from_all_sources_and_from_a_teacher_s_labels(tmp_path: Path) -> None:
+    gold = write_jsonl(tmp_path / "gold.jsonl", [{"text": "a", "label": "lost card"}])
+    soft = write_jsonl(tmp_path / "soft.jsonl", [{"text": "b", "label": {"card arrival": 0.6, "lost card": 0.4}}])
+    labels = infer_labels([str(gold), str(soft)], "label")
+    assert labels.heads[0].names == ("card arrival", "lost card")
+    assert not to_rows(read_records(str(soft)), labels, "text").bad
+    assert to_rows(read_records(str(gold)), labels, "text").good[0].teacher == {}
+
+
+def test_class_probabilities_are_a_teacher_s_word_in_any_notation(tmp_path: Path, kitchen: LabelSet) -> None:
+    soft = {"soup": 0.6, "cake": 0.4}
+    rows: list[dict[str, object]] = [
+        {"utterance": "hot soup", "dish": dish} for dish in (soft, json.dumps(soft), "soup")
+    ]
+    found = to_rows(read_records(str(write_jsonl(tmp_path / "rows.jsonl", rows))), kitchen)
+    assert [row.teacher for row in found.good] == [{"dish": soft}, {"dish": soft}, {}]
+    assert [row.gold for row in found.good] == [{}, {}, {"dish": {"soup": 1.0}}]
+    empty = {"utterance": "hot soup", "dish": {"soup": None, "cake": None}, "allergens": {"nuts": None}}
+    assert "no label" in to_rows([("x:1", empty, "")], kitchen).bad[0].reason
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(["utterance", "dish", "allergens", "previous"]), st.one_of(

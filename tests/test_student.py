@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from tinyclf import LabelSet
 from tinyclf.classifier import padded
+from training.loss import loss
 from training.student import ARCHITECTURES, Shape, Student, build_student
-from training.targets import loss
 
 VOCABULARY = 50
 IDS = st.lists(st.integers(1, VOCABULARY - 1), min_size=1, max_size=12)

@@ -8,9 +8,9 @@ from typing import Any
 from tinyclf import LabelSet
 from tinyclf.labelset import as_tuple
 from tinyclf.sources import read_records
-from training.augment import without_diacritics
 from training.rows import BadRow, Row, Rows, to_rows
 from training.split import SHARES, part_of
+from training.twins import plain_turn
 
 DATA = Path(__file__).parent / "data"
 CORPUS, FIELD = DATA / "corpus", DATA / "field"
@@ -30,7 +30,7 @@ def read_corpus(labels: LabelSet, folder: Path = CORPUS) -> Rows:
     for row in rows.good:
         reason = _reason(row, labels, ids, turns)
         ids.setdefault(row.id, row.place)
-        turns.setdefault(plain_turn(row), row.place)
+        turns.setdefault(plain_turn(row.turn), row.place)
         if reason:
             rows.bad.append(BadRow(row.place, reason))
         else:
@@ -39,16 +39,21 @@ def read_corpus(labels: LabelSet, folder: Path = CORPUS) -> Rows:
     return rows
 
 
+def read_data(sources: Sequence[str], labels: LabelSet, text_column: str, *, authored: bool) -> Rows:
+    """Read sources one after another; ``authored``: the corpus keeps its extra checks where it is among them."""
+    rows = Rows()
+    for source in sources:
+        corpus = authored and Path(source).resolve() == CORPUS
+        found = read_corpus(labels) if corpus else to_rows(read_records(source), labels, text_column)
+        rows.good += found.good
+        rows.bad += found.bad
+    return rows
+
+
 def overlap(corpus: Sequence[Row], other: Sequence[Row]) -> list[tuple[str, str]]:
     """The places of rows in ``other`` whose turn stands in ``corpus`` too, with where it stands there."""
-    known = {plain_turn(row): row.place for row in corpus}
-    return [(row.place, known[turn]) for row in other if (turn := plain_turn(row)) in known]
-
-
-def plain_turn(row: Row) -> str:
-    """A turn without case, diacritics and punctuation, to find twins that differ in these alone."""
-    texts = (row.turn.previous, row.turn.utterance, row.turn.reply)
-    return "|".join("".join(c for c in without_diacritics(t.casefold()) if c.isalnum()) for t in texts)
+    known = {plain_turn(row.turn): row.place for row in corpus}
+    return [(row.place, known[turn]) for row in other if (turn := plain_turn(row.turn)) in known]
 
 
 def counts(rows: Sequence[Row], labels: LabelSet) -> dict[str, Any]:
@@ -81,6 +86,6 @@ def _reason(row: Row, labels: LabelSet, ids: dict[str, str], turns: dict[str, st
         return "no family of the form topic/name"
     if missing := [head.name for head in labels.heads if head.name not in row.targets]:
         return f"no label for head {missing[0]!r}"
-    if (turn := plain_turn(row)) in turns:
+    if (turn := plain_turn(row.turn)) in turns:
         return f"the same turn stands at {turns[turn]}"
     return ""

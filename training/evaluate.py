@@ -27,13 +27,15 @@ def evaluate(
     labels: LabelSet, rows: Sequence[Row], given: Mapping[str, Floats], point: OperatingPoint = UNGATED
 ) -> Metrics:
     """All figures, with those of every slice of at least one row and the name of the worst slice."""
+    return judge(labels, rows, given, decide(labels, given, point))
+
+
+def judge(labels: LabelSet, rows: Sequence[Row], given: Mapping[str, Floats], chosen: Sequence[Chosen]) -> Metrics:
+    """``evaluate`` for answers that were decided already, one of ``chosen`` for each row."""
     goals = target_arrays(rows, labels)
-    chosen = decide(labels, given, point)
     found = _figures(labels, goals, given, chosen, np.arange(len(rows)))
     slices = {
-        name: _figures(labels, goals, given, chosen, np.array(places))
-        for name, places in sorted(_slices(rows).items())
-        if len(places) < len(rows)
+        name: _figures(labels, goals, given, chosen, np.array(places)) for name, places in slices_of(rows).items()
     }
     found["slices"] = slices
     large = {name: figures["exact"] for name, figures in slices.items() if figures["n"] >= LEAST_SLICE}
@@ -41,7 +43,8 @@ def evaluate(
     return found
 
 
-def _slices(rows: Sequence[Row]) -> dict[str, list[int]]:
+def slices_of(rows: Sequence[Row]) -> dict[str, list[int]]:
+    """The places of the rows of each slice that is not all of them: by language, segments, topic and length."""
     names: Sequence[Callable[[Row], str]] = (
         lambda row: f"lang={row.lang}" if row.lang else "",
         lambda row: "with previous" if row.turn.previous else "without previous",
@@ -56,7 +59,7 @@ def _slices(rows: Sequence[Row]) -> dict[str, list[int]]:
         for name in names:
             if key := name(row):
                 found.setdefault(key, []).append(i)
-    return found
+    return {name: found[name] for name in sorted(found) if len(found[name]) < len(rows)}
 
 
 def _figures(

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,15 @@ from tinyclf import LabelSet, Turn
 from tinyclf.calibration import Floats
 from tinyclf.encode import Encoder
 from tinyclf.errors import DataError
-from tinyclf.files import sha256, write_json, write_whole
+from tinyclf.files import write_json, write_whole
 from tinyclf.labelfile import parse_labels
 from tinyclf.turn import SEGMENTS
+from training.agreement import agreement
 from training.augment import Augmentation
 from training.calibrate import Calibration, calibrate
 from training.checkpoint import Progress, load_weights
-from training.evaluate import Metrics, evaluate
+from training.evaluate import evaluate
+from training.identity import CONFIG, identity, is_ours
 from training.loop import CHECKPOINT, WEIGHTS, Schedule, predict, train
 from training.probabilities import probabilities
 from training.rows import Row, example_rows
@@ -28,8 +29,7 @@ from training.student import Shape, Student, build_student
 from training.targets import target_arrays
 from training.tokenizer import train_tokenizer
 
-CONFIG, TOKENIZER, CALIBRATION, REPORT = "config.json", "tokenizer.model", "calibration.json", "report.json"
-TEST = "test.jsonl"
+TOKENIZER, CALIBRATION, REPORT, TEST = "tokenizer.model", "calibration.json", "report.json", "test.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ def fit(
     """
     held_out = {row.turn for row in (*splits.dev, *splits.calibration, *splits.test)}
     splits = replace(splits, train=[*splits.train, *(row for row in example_rows(labels) if row.turn not in held_out)])
-    config = _config(labels, splits, settings)
-    if _is_ours(folder, config) and (folder / REPORT).exists():
+    config = identity(labels, splits, asdict(settings))
+    if is_ours(folder, config) and (folder / REPORT).exists():
         return load_run(folder)
     tokenizer = train_tokenizer(splits.train, settings.vocabulary)
     encoder = Encoder(tokenizer)
@@ -101,12 +101,12 @@ def fit(
     )
     write_json(folder / CALIBRATION, calibration.to_dict())
     report = {
-        "splits": {name: len(rows) for name, rows in _parts(splits).items()},
+        "splits": {name: len(rows) for name, rows in splits.parts().items()},
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch,
         "history": progress.history,
         "temperatures": dict(calibration.temperatures),
-        "test": _evaluate(labels, student, encoder, calibration, splits.test),
+        **_on_test(labels, student, encoder, calibration, splits.test),
     }
     write_whole(folder / TEST, "".join(json.dumps(asdict(row.turn), ensure_ascii=True) + "\n" for row in splits.test))
     write_json(folder / REPORT, report)
@@ -144,43 +144,17 @@ def _student(labels: LabelSet, config: Mapping[str, Any], encoder: Encoder) -> S
     return build_student(Shape(classes, encoder.vocabulary, **{name: settings[name] for name in names}))
 
 
-def _evaluate(
+def _on_test(
     labels: LabelSet, student: Student, encoder: Encoder, calibration: Calibration, rows: Sequence[Row]
-) -> dict[str, Metrics]:
+) -> dict[str, Any]:
+    """The report's figures on the test split; those on a teacher only where it labelled some of it."""
     if not rows:
-        return {}
+        return {"test": {}}
     logits = predict(student, encoder, [row.turn for row in rows])
     given = probabilities(labels, logits, calibration.temperatures)
-    return {name: evaluate(labels, rows, given, point) for name, point in calibration.points.items()}
-
-
-def _parts(splits: Splits) -> dict[str, list[Row]]:
-    return {"train": splits.train, "dev": splits.dev, "calibration": splits.calibration, "test": splits.test}
-
-
-def _config(labels: LabelSet, splits: Splits, settings: Settings) -> dict[str, Any]:
-    for name in ("train", "dev", "calibration"):
-        if not _parts(splits)[name]:
-            raise DataError(f"no rows in the {name} split: more rows, or rows of more families, are needed")
-    content = [[name, [[asdict(row.turn), row.targets] for row in rows]] for name, rows in _parts(splits).items()]
-    return {
-        "settings": asdict(settings),
-        "label_set": labels.source,
-        "versions": {name: version(name) for name in ("torch", "sentencepiece")},
-        "rows_sha256": sha256(json.dumps(content, ensure_ascii=True, default=dict).encode()),
+    found: dict[str, Any] = {
+        "test": {name: evaluate(labels, rows, given, point) for name, point in calibration.points.items()}
     }
-
-
-def _is_ours(folder: Path, config: dict[str, Any]) -> bool:
-    """Whether the folder holds this run; ``DataError`` when it holds another, so that nothing is overwritten."""
-    place = folder / CONFIG
-    if not place.exists():
-        return False
-    try:
-        found = json.loads(place.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{place}: damaged ({error}); give another --out or delete the folder") from error
-    if found != (wanted := json.loads(json.dumps(config))):
-        changed = ", ".join(key for key in wanted if found.get(key) != wanted[key])
-        raise DataError(f"{folder}: holds a run of other {changed}; give another --out or delete the folder")
-    return True
+    if teacher := agreement(labels, rows, given):
+        found["teacher"] = teacher
+    return found

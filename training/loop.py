@@ -17,10 +17,11 @@ from tinyclf.encode import PAD, UNKNOWN, Encoder
 from tinyclf.turn import Turn
 from training.augment import Augmentation
 from training.checkpoint import Progress, load_checkpoint, load_weights, save_checkpoint, save_weights
+from training.loss import Taught, loss, taught_by
 from training.metrics import head_score
 from training.rows import Row
 from training.student import Student
-from training.targets import Array, loss, target_arrays
+from training.targets import Array, gold_arrays, target_arrays
 
 SAVING = 4
 """A checkpoint that took a second is followed by the next four seconds later at the earliest."""
@@ -29,7 +30,10 @@ CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "student.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How to train: at most ``epochs``, stopping after ``patience`` epochs without a better dev score."""
+    """How to train: at most ``epochs``, stopping after ``patience`` epochs without a better dev score.
+
+    What ``TEACHING`` names says how a teacher's labels are learnt (see ``training.loss``).
+    """
 
     epochs: int = 25
     patience: int = 12
@@ -40,6 +44,13 @@ class Schedule:
     smoothing: float = 0.15
     borrow: float = 0.15
     seed: int = 0
+    distill_temperature: float = 2.0
+    gold_share: float = 0.5
+    hard: bool = False
+
+
+TEACHING = ("distill_temperature", "gold_share", "hard")
+"""The parts of the schedule that mean nothing where no row has a teacher's labels."""
 
 
 def train(
@@ -65,12 +76,13 @@ def train(
     progress = Progress()
     if (folder / CHECKPOINT).exists():
         progress = load_checkpoint(folder / CHECKPOINT, student, optimisers)
-    targets, due = target_arrays(rows, labels), 0.0
+    gold, due = gold_arrays(rows, labels), 0.0
+    taught = taught_by(rows, labels, schedule.distill_temperature, schedule.gold_share, hard=schedule.hard)
     while progress.epoch < schedule.epochs and progress.epoch - progress.best_epoch < schedule.patience:
         cooled = 0.01 + 0.99 * (1 + math.cos(math.pi * progress.epoch / schedule.epochs)) / 2
         for optimiser, peak in zip(optimisers, (schedule.rate, schedule.wide_rate), strict=True):
             optimiser.param_groups[0]["lr"] = peak * cooled
-        spent = _epoch(student, encoder, labels, rows, targets, schedule, augment, optimisers, progress.epoch)
+        spent = _epoch(student, encoder, labels, rows, gold, taught, schedule, augment, optimisers, progress.epoch)
         progress.epoch += 1
         score = dev_score(student, encoder, labels, dev)
         progress.history.append({"epoch": progress.epoch, "loss": spent, "dev": score})
@@ -107,7 +119,8 @@ def _epoch(
     encoder: Encoder,
     labels: LabelSet,
     rows: Sequence[Row],
-    targets: dict[str, Array],
+    gold: dict[str, Array],
+    taught: Taught | None,
     schedule: Schedule,
     augment: Augmentation | None,
     optimisers: Sequence[torch.optim.Optimizer],
@@ -126,8 +139,9 @@ def _epoch(
     total = 0.0
     for at in range(0, len(order), schedule.batch):
         chosen = order[at : at + schedule.batch]
-        goals: dict[str, Tensor] = {name: torch.from_numpy(array[chosen]) for name, array in targets.items()}
-        cost = loss(student(torch.from_numpy(padded([ids[i] for i in chosen]))), goals, labels, schedule.smoothing)
+        goals: dict[str, Tensor] = {name: torch.from_numpy(array[chosen]) for name, array in gold.items()}
+        logits = student(torch.from_numpy(padded([ids[i] for i in chosen])))
+        cost = loss(logits, goals, labels, schedule.smoothing, taught and taught.at(chosen))
         student.zero_grad()
         cost.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_((w for w in student.parameters() if w is not student.wide.weight), 1.0)

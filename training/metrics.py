@@ -1,11 +1,12 @@
 """Figures of quality from probabilities, targets and decisions; plain numpy, the same for students and peers."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta
+from scipy.stats import beta, binomtest
 from sklearn.metrics import f1_score
 
 from tinyclf.calibration import Floats
@@ -54,3 +55,25 @@ def upper_bound(errors: int, trials: int, confidence: float = 0.95) -> float:
 def trials_needed(bound: float, confidence: float = 0.95) -> int:
     """How many trials without an error prove a rate below ``bound``."""
     return int(np.ceil(np.log(1 - confidence) / np.log(1 - bound)))
+
+
+def kappa(one: Sequence[Hashable], other: Sequence[Hashable]) -> float | None:
+    """Agreement beyond chance of two raters, at most 1 (Cohen, Educational and Psychological Measurement 20, 1960).
+
+    ``None`` where it is undefined: without answers, or when both give one and the same answer throughout.
+    """
+    n = len(one)
+    first, second = Counter(one), Counter(other)
+    chance = sum(count * second[answer] for answer, count in first.items())
+    if chance == n * n:
+        return None
+    same = sum(a == b for a, b in zip(one, other, strict=True))
+    return (same * n - chance) / (n * n - chance)
+
+
+def mcnemar(lost: int, won: int) -> float:
+    """The two-sided p-value that two systems are equally often right, by the rows on which only one of them is.
+
+    ``lost`` rows had only the first right, ``won`` only the second; exact (McNemar, Psychometrika 12, 1947).
+    """
+    return float(binomtest(lost, lost + won).pvalue) if lost + won else 1.0

@@ -6,30 +6,39 @@ from typing import Any
 
 from tinyclf import LabelSet, Turn
 from tinyclf.labelset import Labels, as_tuple
-from tinyclf.records import Distribution, label_of, most_likely, turn_of
+from tinyclf.records import most_likely, turn_of
 from tinyclf.sources import Record
-
-Targets = Mapping[str, Distribution]
-"""Head to class to the probability that the class is right; a head that is absent is not trained on the row."""
+from training.teacher import NOBODY, Source, Targets, gold_and_teacher, source_of, weight_of, why_no_label
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled turn; ``family`` names the rows that must land in the same split."""
+    """One labelled turn; ``family`` names the rows that must land in the same split.
+
+    ``gold`` are labels as people gave them, ``teacher`` the soft labels of a teacher, ``source`` says which one.
+    ``weight`` is how far the row counts in training, 0 to 1: less than 1 only where a teacher alone speaks.
+    """
 
     turn: Turn
-    targets: Targets
+    gold: Targets
     place: str
     family: str
     id: str = ""
     lang: str = ""
     topic: str = ""
+    teacher: Targets = field(default_factory=dict)
+    weight: float = 1.0
+    source: Source = NOBODY
+
+    @property
+    def targets(self) -> Targets:
+        """What the row is judged by, head by head: gold where there is gold, otherwise the teacher's word."""
+        return {**self.teacher, **self.gold} if self.teacher else self.gold
 
     def labels(self, labels: LabelSet) -> Labels:
         """The most probable labels of the targets, head by head; heads without a target are left out."""
-        return {
-            head.name: most_likely(head, self.targets[head.name]) for head in labels.heads if head.name in self.targets
-        }
+        targets = self.targets
+        return {head.name: most_likely(head, targets[head.name]) for head in labels.heads if head.name in targets}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ def example_rows(labels: LabelSet) -> list[Row]:
     return [
         Row(
             turn=example.turn,
-            targets={head: dict.fromkeys(as_tuple(value), 1.0) for head, value in example.labels.items()},
+            gold={head: dict.fromkeys(as_tuple(value), 1.0) for head, value in example.labels.items()},
             place=f"label set {labels.name}, example {number}",
             family=f"examples/{number}",
         )
@@ -80,20 +89,22 @@ def example_rows(labels: LabelSet) -> list[Row]:
 
 def _row(place: str, record: Mapping[str, Any], labels: LabelSet, text_column: str) -> Row:
     turn = turn_of(record, text_column)
-    labelled = {head.name: label_of(head, record.get(head.name)) for head in labels.heads}
-    targets = {name: target for name, target in labelled.items() if target is not None}
-    if not targets:
-        wanted = ", ".join(head.name for head in labels.heads)
-        raise ValueError(f"no label: none of the columns {wanted} has a value")
-    row = Row(
+    gold, teacher = gold_and_teacher(record, labels)
+    if not gold and not teacher:
+        raise ValueError(why_no_label(record, labels))
+    weight = weight_of(record) if teacher else 1.0
+    known = {head.name: most_likely(head, gold[head.name]) for head in labels.heads if head.name in gold}
+    if clash := labels.conflicts(known):  # a teacher is asked about each head by itself: its answers may clash
+        raise ValueError(f"incompatible labels: {clash[0][0]} and {clash[0][1]}")
+    return Row(
         turn=turn,
-        targets=targets,
+        gold=gold,
         place=place,
         family=str(record.get("family") or turn.utterance.casefold().strip()),
         id=str(record.get("id") or ""),
         lang=str(record.get("lang") or ""),
         topic=place.rpartition(":")[0].rpartition("/")[2].partition(".")[0],
+        teacher=teacher,
+        weight=1.0 if gold else weight,
+        source=source_of(record) if teacher else NOBODY,
     )
-    if clash := labels.conflicts(row.labels(labels)):
-        raise ValueError(f"incompatible labels: {clash[0][0]} and {clash[0][1]}")
-    return row

@@ -5,16 +5,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from training.rows import Row
+from training.twins import plain_turn
 
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """Rows to learn from, to stop early on, to calibrate on, and to test on; no family in two of them."""
+    """Rows to learn from, to stop early on, to calibrate on, and to test on; no family in two of them.
+
+    Copies of a turn stay together too: ``moved`` counts those that left the split of their family for it.
+    """
 
     train: list[Row]
     dev: list[Row]
     calibration: list[Row]
     test: list[Row]
+    moved: int = 0
+
+    def parts(self) -> dict[str, list[Row]]:
+        """The rows by the name of their split."""
+        return {"train": self.train, "dev": self.dev, "calibration": self.calibration, "test": self.test}
 
 
 SHARES: Mapping[str, float] = {"test": 0.10, "calibration": 0.16, "dev": 0.06}
@@ -22,11 +31,19 @@ SHARES: Mapping[str, float] = {"test": 0.10, "calibration": 0.16, "dev": 0.06}
 
 
 def split_rows(rows: Sequence[Row], seed: int = 0) -> Splits:
-    """Put every family into one split by the hash of its name (shares: ``SHARES``)."""
+    """Put every family into one split by the hash of its name (shares: ``SHARES``).
+
+    A turn that stands more than once goes where its first copy goes, so that no split knows a turn of another.
+    """
     parts: dict[str, list[Row]] = {name: [] for name in ("train", *SHARES)}
+    first: dict[str, str] = {}
+    moved = 0
     for row in rows:
-        parts[part_of(row.family, seed)].append(row)
-    return Splits(**parts)
+        own = part_of(row.family, seed)
+        part = first.setdefault(plain_turn(row.turn), own)
+        moved += part != own
+        parts[part].append(row)
+    return Splits(**parts, moved=moved)
 
 
 def part_of(family: str, seed: int = 0) -> str:

@@ -1,0 +1,162 @@
+"""``python -m training fit``: the options of a fit, and what it tells while it runs."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tinyclf import LabelSet, default_labels, read_labels
+from training.corpus import CORPUS, read_data
+from training.report import show, slice_header, slice_rows
+from training.terminal import console, say, stop_at_bad
+
+AUTHORED = [str(CORPUS)]
+
+
+class Architecture(StrEnum):
+    """The kinds of student."""
+
+    cnn = "cnn"
+    mlp = "mlp"
+
+
+def fit(
+    out: Annotated[Path, typer.Option(help="Run folder. A stopped run in it is resumed by the same command.")],
+    data: Annotated[
+        list[str],
+        typer.Option(
+            help="A .jsonl, .csv or .parquet file, a folder of them, or a `datasets` id (NAME:SPLIT). "
+            "Give it again for each further source; without it the authored corpus is taken."
+        ),
+    ] = AUTHORED,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Label set (TOML). Without it: the default one, or the classes of --label-column."),
+    ] = None,
+    text_column: Annotated[str, typer.Option(help="The column with the text.")] = "utterance",
+    label_column: Annotated[
+        str, typer.Option(help="The column with the classes, when there is no label set: one head of that name.")
+    ] = "",
+    skip_bad: Annotated[bool, typer.Option(help="Train without the bad rows instead of stopping at them.")] = False,
+    architecture: Annotated[Architecture, typer.Option(help="cnn: best. mlp: fastest.")] = Architecture.cnn,
+    vocabulary: Annotated[int, typer.Option(min=300, help="At most so many sentencepiece pieces.")] = 5000,
+    dim: Annotated[int, typer.Option(min=1, help="Embedding size; folded away at export.")] = 64,
+    filters: Annotated[
+        int, typer.Option(help="Filters (cnn) or projected features (mlp): the runtime's main cost.")
+    ] = 64,
+    hidden: Annotated[int, typer.Option(min=1, help="Width of the hidden layer.")] = 64,
+    buckets: Annotated[
+        int, typer.Option(min=1, help="Buckets for tokens and pairs of tokens, in the wide path.")
+    ] = 80_000,
+    dropout: Annotated[float, typer.Option(help="Dropout on embeddings, features and hidden layer.")] = 0.3,
+    epochs: Annotated[int, typer.Option(min=1, help="At most so many passes over the rows.")] = 25,
+    patience: Annotated[int, typer.Option(help="Stop after so many epochs without a better dev score.")] = 12,
+    rate: Annotated[float, typer.Option(help="Peak learning rate of AdamW.")] = 3e-3,
+    batch: Annotated[int, typer.Option(min=1, help="Rows per step.")] = 64,
+    smoothing: Annotated[float, typer.Option(help="Label smoothing, 0 to 1.")] = 0.15,
+    distill_temperature: Annotated[
+        float,
+        typer.Option(
+            min=0.1,
+            help="Learn a teacher's labels at this temperature: above 1 its less likely classes count more, "
+            "below 1 less. Without a teacher's labels it changes nothing.",
+        ),
+    ] = 2.0,
+    gold_share: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Where a row has gold and a teacher's label: the part of gold in its loss. 1 ignores the teacher "
+            "there, 0 ignores gold (it still judges the student).",
+        ),
+    ] = 0.5,
+    hard: Annotated[
+        bool,
+        typer.Option(
+            "--hard",
+            help="Learn only the teacher's most likely class, to see what its soft labels are worth. "
+            "Without it they are learnt as they are.",
+        ),
+    ] = False,
+    augment: Annotated[
+        bool, typer.Option(help="Vary the utterances as Vietnamese children and recognisers do.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Fixes all chance in training; the splits do not depend on it.")] = 0,
+) -> None:
+    """Train a student, calibrate it and evaluate it on rows that it never saw.
+
+    A row has a text (`utterance`), optionally `previous` and `reply`, one column per head of the label set, and
+    optionally `family` (rows of a family land in the same split), `id` and `lang`. A label is a class name, a list
+    of names (any-of heads; `a|b` in CSV), or soft: {"proud": 0.7, "happy": 0.3}.
+
+    A soft label is a teacher's word, as `python -m distill label` writes it; gold stands beside it in a column
+    HEAD_gold. The student learns soft labels by distillation (arXiv:1503.02531), a row that the teacher was unsure of
+    less than others, and is judged by gold wherever there is gold.
+
+    The rows are split by family: 68 % to learn from, 6 % to stop early on, 16 % to calibrate on, 10 % to test on.
+    Copies of a turn, in one source or in several, go where the first of them goes.
+    Everything lands in --out; `python -m export bundle --run OUT --out DIR` makes a bundle of it.
+
+    Ctrl-C stops after the last checkpoint; the same command goes on from there and ends with the same weights.
+
+    Examples:
+
+      python -m training fit --out runs/mine
+
+      python -m training fit --data training/data/corpus --data labelled --out runs/distilled
+
+      python -m training fit --data logs.csv --labels my-labels.toml --out runs/logs
+
+      python -m training fit --data train.jsonl --text-column text --label-column intent --no-augment --out runs/intents
+    """
+    from training.agreement import AGREEMENT_HEADER, agreement_rows
+    from training.checkpoint import Progress as Done
+    from training.fit import Settings
+    from training.fit import fit as run_fit
+    from training.loop import Schedule
+    from training.split import split_rows
+
+    label_set = _labels(labels, data, label_column)
+    rows = read_data(data, label_set, text_column, authored=labels is None)
+    stop_at_bad(rows, skip_bad)
+    splits = split_rows(rows.good)
+    if splits.moved:
+        say(f"{splits.moved} copies of turns moved to the split of the first copy")
+    schedule = Schedule(
+        epochs=epochs, patience=patience, rate=rate, batch=batch, smoothing=smoothing, seed=seed,
+        distill_temperature=distill_temperature, gold_share=gold_share, hard=hard,
+    )  # fmt: skip
+    settings = Settings(architecture.value, vocabulary, dim, filters, hidden, buckets, dropout, schedule, augment)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("loss {task.fields[loss]} dev {task.fields[dev]}"), console=console,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("epochs", total=epochs, loss="-", dev="-")
+
+        def each_epoch(progress: "Done") -> None:
+            last = progress.history[-1]
+            bar.update(task, completed=int(last["epoch"]), loss=f"{last['loss']:.3f}", dev=f"{last['dev']:.3f}")
+
+        try:
+            run = run_fit(label_set, splits, settings, out, each_epoch)
+        except KeyboardInterrupt:
+            say(f"stopped; everything up to the last checkpoint is in {out}. The same command goes on from there.")
+            raise typer.Exit(130) from None
+    for name, metrics in run.report["test"].items():
+        show(f"test split at operating point {name}", slice_header(metrics), slice_rows(metrics))
+    if teacher := run.report.get("teacher"):
+        title = f"agreement on the {teacher['rows']} rows of the test split that a teacher labelled"
+        show(title, AGREEMENT_HEADER, agreement_rows(teacher))
+    say(f"done: {out}. Next: python -m export bundle --run {out} --out DIR")
+
+
+def _labels(path: Path | None, data: list[str], label_column: str) -> LabelSet:
+    from training.infer import infer_labels
+
+    if path is not None:
+        return read_labels(path)
+    return infer_labels(data, label_column) if label_column else default_labels()
