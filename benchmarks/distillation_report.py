@@ -9,7 +9,7 @@ import matplotlib as mpl
 
 from benchmarks.machine import in_words
 from tinyclf import LabelSet
-from training.report import markdown
+from tinyclf.tables import markdown
 
 mpl.use("agg")
 SIZE = re.compile(r"(gold|soft), n = (\d+)")

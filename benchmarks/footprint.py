@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.machine import in_words, machine
 from benchmarks.results import write_results
-from training.report import markdown
+from tinyclf.tables import markdown
 
 ROOT = Path(__file__).parent.parent
 RUNS = 10

@@ -19,8 +19,8 @@ from benchmarks.results import RESULTS, console, write_results
 from benchmarks.timing import Call, Times, in_turns, percentiles
 from tinyclf import Classifier, Turn, default_labels
 from tinyclf.encode import Encoder
+from tinyclf.tables import markdown
 from training.corpus import read_corpus
-from training.report import markdown
 from training.split import split_rows
 
 mpl.use("agg")

@@ -14,9 +14,9 @@ from benchmarks.timing import Call, in_turns, percentiles
 from export.bundle import export_bundle
 from export.quantise import Precision
 from tinyclf import Classifier, Decision, Turn
+from tinyclf.tables import markdown
 from training.corpus import FIELD, read_corpus
 from training.fit import load_run
-from training.report import markdown
 from training.rows import Row
 from training.split import split_rows
 

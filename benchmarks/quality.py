@@ -15,11 +15,11 @@ from benchmarks.machine import in_words, machine
 from benchmarks.peers import FastText, MiniLm, MiniLmFolder, Peer, TfidfLogistic
 from benchmarks.results import RESULTS, console, write_results
 from tinyclf import LabelSet, default_labels
+from tinyclf.tables import markdown
 from training.corpus import FIELD, read_corpus
 from training.evaluate import SHARES, Metrics, evaluate
 from training.fit import Settings, fit
 from training.loop import Schedule
-from training.report import markdown
 from training.rows import Row
 from training.split import Splits, split_rows
 

@@ -150,7 +150,7 @@ def _logprobs(letters: list[tuple[str, str]], turn: str, nan: bool, by_id: bool)
     """Two spellings of each letter; the option that the turn's digest picks gets 0.7, whatever its letter."""
     options = sorted(option for _, option in letters)
     right = options[_digest(turn) % len(options)]
-    listed = []
+    listed: list[dict[str, Any]] = []
     for letter, option in letters:
         p = 0.7 if option == right else 0.2 / max(len(letters) - 1, 1)
         for spelling, share in ((letter, 0.75), (f" {letter}", 0.25)):

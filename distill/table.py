@@ -17,6 +17,8 @@ from tinyclf.records import most_likely
 from tinyclf.turn import SEGMENTS
 
 GROUP = 4096
+KEY = "key"
+"""The column by which a row finds its answer in the journal."""
 NUMBERS = {"label_mass": pa.float64(), "margin": pa.float64(), "latency_ms": pa.float64(), "attempts": pa.int32()}
 TOKENS = ("tokens_in", "tokens_cached", "tokens_out")
 PROVENANCE = ("teacher", "revision", "server", "prompt_sha256")
@@ -24,7 +26,7 @@ PROVENANCE = ("teacher", "revision", "server", "prompt_sha256")
 
 def schema(labels: LabelSet) -> pa.Schema:
     """The columns: the turn, soft labels and gold per head, how sure, where from, at what cost."""
-    fields: dict[str, pa.DataType] = dict.fromkeys((*KEPT, *SEGMENTS), pa.string())
+    fields: dict[str, pa.DataType] = dict.fromkeys((*KEPT, *SEGMENTS, KEY), pa.string())
     for head in labels.heads:
         fields[head.name] = pa.struct([(name, pa.float64()) for name in head.names])
         fields[f"{head.name}_gold"] = pa.string() if head.kind == "one-of" else pa.list_(pa.string())
@@ -46,7 +48,11 @@ def _rows(
     labels: LabelSet, items: Iterable[Item], journal: Journal, debias: Debias, provenance: Mapping[str, str]
 ) -> Iterator[dict[str, Any]]:
     for item in items:
-        row: dict[str, Any] = {**item.kept, **{name: _text(getattr(item.turn, name)) for name in SEGMENTS}}
+        row: dict[str, Any] = {
+            **item.kept,
+            **{name: _text(getattr(item.turn, name)) for name in SEGMENTS},
+            KEY: item.key,
+        }
         for head in labels.heads:
             if head.name in item.gold:
                 gold = most_likely(head, item.gold[head.name])

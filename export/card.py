@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinyclf import LabelSet
+from tinyclf.tables import markdown
 from tinyclf.turn import SEGMENTS
-from training.report import markdown, slice_header, slice_rows
+from training.report import slice_header, slice_rows
 
 FRONT = """---
 library_name: tinyclf

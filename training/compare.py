@@ -12,7 +12,8 @@ from tinyclf.decision import Decision
 from tinyclf.errors import DataError
 from tinyclf.files import sha256
 from tinyclf.labelset import as_tuple
-from training.evaluate import LEAST_SLICE, Metrics, judge, slices_of
+from tinyclf.slices import slices_of
+from training.evaluate import LEAST_SLICE, Metrics, judge
 from training.paired import Answered, paired, paired_tests, verdict_of
 from training.rows import Row
 
@@ -75,7 +76,7 @@ def _heads(labels: LabelSet) -> list[tuple[str, str, tuple[str, ...]]]:
 def _slices(answered: Sequence[Answered]) -> dict[str, dict[str, Any]]:
     """The paired test of every slice; ``worse`` marks those that are large enough to be named and lost more."""
     found = {}
-    for name, places in slices_of([a.row for a in answered]).items():
+    for name, places in slices_of((a.row.turn, a.row.lang, a.row.topic) for a in answered).items():
         test = paired([answered[i] for i in places])
         found[name] = {**test, "worse": test["lost"] > test["won"] and test["n"] >= LEAST_SLICE}
     return found

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinyclf.labelset import as_tuple
+from tinyclf.tables import markdown
 from training.paired import Answered
-from training.report import markdown
 
 Table = tuple[str, Sequence[str], list[list[object]]]
 """Title, header, rows."""

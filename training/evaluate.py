@@ -1,6 +1,6 @@
 """Evaluate probabilities on labelled rows: every figure, for all rows and for each slice."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from tinyclf.calibration import Floats, calibration_error
 from tinyclf.decode import Chosen
 from tinyclf.labelset import Guard
 from tinyclf.operating import OperatingPoint
+from tinyclf.slices import slices_of
 from training.metrics import any_of_f1, coverage_curve, macro_f1, upper_bound
 from training.probabilities import UNGATED, decide
 from training.risk import guarded_rows
@@ -35,31 +36,13 @@ def judge(labels: LabelSet, rows: Sequence[Row], given: Mapping[str, Floats], ch
     goals = target_arrays(rows, labels)
     found = _figures(labels, goals, given, chosen, np.arange(len(rows)))
     slices = {
-        name: _figures(labels, goals, given, chosen, np.array(places)) for name, places in slices_of(rows).items()
+        name: _figures(labels, goals, given, chosen, np.array(places))
+        for name, places in slices_of((row.turn, row.lang, row.topic) for row in rows).items()
     }
     found["slices"] = slices
     large = {name: figures["exact"] for name, figures in slices.items() if figures["n"] >= LEAST_SLICE}
     found["worst_slice"] = min(large, key=large.__getitem__) if large else ""
     return found
-
-
-def slices_of(rows: Sequence[Row]) -> dict[str, list[int]]:
-    """The places of the rows of each slice that is not all of them: by language, segments, topic and length."""
-    names: Sequence[Callable[[Row], str]] = (
-        lambda row: f"lang={row.lang}" if row.lang else "",
-        lambda row: "with previous" if row.turn.previous else "without previous",
-        lambda row: "with reply" if row.turn.reply else "without reply",
-        lambda row: f"topic={row.topic}" if row.topic else "",
-        lambda row: (
-            "1-3 words" if (n := len(row.turn.utterance.split())) < 4 else "4-9 words" if n < 10 else "10+ words"
-        ),
-    )
-    found: dict[str, list[int]] = {}
-    for i, row in enumerate(rows):
-        for name in names:
-            if key := name(row):
-                found.setdefault(key, []).append(i)
-    return {name: found[name] for name in sorted(found) if len(found[name]) < len(rows)}
 
 
 def _figures(

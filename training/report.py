@@ -1,16 +1,10 @@
-"""Figures as tables that people can read, for the terminal and for Markdown."""
+"""Figures as tables that people can read in the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table; the first column is text, the others are figures."""
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
 
 
 def show(title: str, header: Sequence[str], rows: Sequence[Sequence[object]], console: Console | None = None) -> None:
