@@ -1,8 +1,9 @@
 """Decide what a talking robot shows, from the child's words, in microseconds on the CPU."""
 
+from tinyclf.capture import Capture
 from tinyclf.classifier import Classifier
 from tinyclf.decision import Decision
-from tinyclf.errors import BundleError, DataError, InputError, LabelSetError, TinyclfError
+from tinyclf.errors import BundleError, DataError, InputError, LabelSetError, LlmError, TinyclfError
 from tinyclf.labelfile import default_labels, read_labels
 from tinyclf.labelset import LabelSet
 from tinyclf.turn import Turn
@@ -11,12 +12,14 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BundleError",
+    "Capture",
     "Classifier",
     "DataError",
     "Decision",
     "InputError",
     "LabelSet",
     "LabelSetError",
+    "LlmError",
     "TinyclfError",
     "Turn",
     "default_labels",

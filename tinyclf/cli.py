@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tinyclf import check as timing
+from tinyclf.capture import Capture
 from tinyclf.classifier import Classifier
 from tinyclf.decision import Decision
 from tinyclf.errors import TinyclfError
@@ -35,6 +36,10 @@ def classify(
         bool, typer.Option("--jsonl", help="A turn a line on stdin, a decision a line on stdout.")
     ] = False,
     full: Annotated[bool, typer.Option("--full", help="Also confidence, probabilities, source and time.")] = False,
+    capture: Annotated[
+        Path | None,
+        typer.Option(help="With --jsonl: append the turns that it is unsure of to this file. It holds what was said."),
+    ] = None,
     bundle: BundleOption = None,
     point: PointOption = "balanced",
 ) -> None:
@@ -50,13 +55,15 @@ def classify(
     """
     if jsonl == (text is not None):
         raise typer.BadParameter("give either TEXT or --jsonl")
+    if capture and not jsonl:
+        raise typer.BadParameter("--capture goes with --jsonl")
     classifier = Classifier.load(bundle, point)
     if text is not None:
         decision = classifier(text, previous, reply)
         print(json.dumps(details(decision), ensure_ascii=False) if full else decision.to_json())
         return
     bad = 0
-    for answer in decide_lines(classifier, sys.stdin.buffer):
+    for answer in decide_lines(classifier, sys.stdin.buffer, Capture(capture) if capture else None):
         bad += isinstance(answer, str)
         shown = {"error": answer} if isinstance(answer, str) else details(answer) if full else dict(answer.labels)
         print(json.dumps(shown, ensure_ascii=False), flush=True)

@@ -1,0 +1,128 @@
+"""Capture of unsure turns, and the whole way from them to a better bundle, command by command."""
+
+import json
+import multiprocessing
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import small_rows, write_jsonl
+from tests.servers import stub_server
+from tinyclf import Capture, Classifier
+from tinyclf.decision import Decision
+
+UNSURE = Decision({"dish": "soup"}, 0.4, False, "student", 1.0)
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_only_unsure_turns_are_written_and_the_guess_is_no_label(clf: Classifier, tmp_path: Path) -> None:
+    capture = Capture(tmp_path / "unsure.jsonl")
+    for utterance in ("con làm được rồi", "", "hôm qua bà ngoại kể chuyện ông bụt cho con nghe"):
+        decision = clf(utterance)
+        assert capture(decision, utterance) == (decision.source == "student" and not decision.sure)
+    rows = lines(capture.path)
+    assert [row["utterance"] for row in rows] == ["hôm qua bà ngoại kể chuyện ông bụt cho con nghe"]
+    assert not set(rows[0]) & {head.name for head in clf.labels.heads}
+    assert stat.S_IMODE(capture.path.stat().st_mode) == 0o600
+
+
+@given(st.text(), st.text(max_size=20))
+def test_any_text_is_captured_as_one_line(utterance: str, previous: str) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        capture = Capture(Path(folder) / "c.jsonl")
+        assert capture(UNSURE, utterance, previous)
+        assert len(lines(capture.path)) == 1
+
+
+def test_the_file_is_bounded(tmp_path: Path) -> None:
+    capture = Capture(tmp_path / "c.jsonl", limit=2000)
+    for i in range(200):
+        assert capture(UNSURE, f"turn number {i}")
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == ["c.jsonl", "c.jsonl.1"]
+    assert all(path.stat().st_size <= 2000 for path in tmp_path.iterdir())
+    assert lines(capture.path)[-1]["utterance"] == "turn number 199"
+
+
+def test_a_file_that_cannot_be_written_does_not_stop_the_robot(tmp_path: Path) -> None:
+    capture = Capture(tmp_path / "no" / "such" / "folder.jsonl")
+    assert not capture(UNSURE, "x")
+    assert capture.lost == 1
+
+
+def _write(path: Path) -> None:
+    capture = Capture(path)
+    for i in range(300):
+        capture(UNSURE, "x" * (i % 90))
+
+
+def test_lines_of_several_processes_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        pool.map(_write, [path] * 3)
+    assert len(lines(path)) == 900
+
+
+def test_the_command_captures_only_when_told(tmp_path: Path) -> None:
+    turns = '{"utterance": "hôm qua bà ngoại kể chuyện ông bụt cho con nghe"}\n{"utterance": "con làm được rồi"}\n'
+    command = [sys.executable, "-m", "tinyclf", "classify", "--jsonl", "--capture", str(tmp_path / "c.jsonl")]
+    done = subprocess.run(command, input=turns, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+    assert len(lines(tmp_path / "c.jsonl")) == 1
+    assert subprocess.run([*command[:4], "con", *command[5:]], capture_output=True, check=False).returncode == 2
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory, kitchen_files: tuple[Path, Path]) -> Path:
+    """A weak student: few rows, few epochs."""
+    place = tmp_path_factory.mktemp("weak")
+    data = write_jsonl(place / "rows.jsonl", small_rows(60))
+    run("training", "fit", "--data", data, "--labels", kitchen_files[1], "--out", place / "run", *SMALL)
+    run("export", "bundle", "--run", place / "run", "--out", place / "bundle")
+    return place / "bundle"
+
+
+SMALL = ("--epochs", "6", "--batch", "8", "--dim", "16", "--filters", "16", "--hidden", "16", "--no-augment")
+
+
+def run(module: str, *arguments: object, stdin: str = "") -> str:
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stderr + done.stdout
+
+
+def test_unsure_turns_become_a_promoted_bundle(bundle: Path, kitchen_files: tuple[Path, Path], tmp_path: Path) -> None:
+    data, labels = kitchen_files
+    turns = "".join(json.dumps({"utterance": row["utterance"]}) + "\n" for row in small_rows(200, seed=5))
+    run("tinyclf", "classify", "--jsonl", "--bundle", bundle, "--capture", tmp_path / "unsure.jsonl", stdin=turns)
+    captured = lines(tmp_path / "unsure.jsonl")
+    assert len(captured) > 5
+    with stub_server() as url:
+        teacher = ("--labels", labels, "--backend", "vllm", "--url", url)
+        run("distill", "label", tmp_path / "unsure.jsonl", "--out", tmp_path / "labelled", *teacher)
+    fit = ("--data", data, "--data", tmp_path / "labelled", "--labels", labels, "--out", tmp_path / "run", *SMALL)
+    said = run("training", "fit", *fit)
+    assert "student / teacher" in said, "the report shows student against teacher"
+    run("export", "bundle", "--run", tmp_path / "run", "--out", tmp_path / "candidate")
+    gold = write_jsonl(tmp_path / "gold.jsonl", small_rows(150, seed=9))
+    compare = (bundle, tmp_path / "candidate", "--data", gold, "--out", tmp_path / "compared")
+    assert "verdict:" in run("training", "compare", *compare)
+    promote = ("--replaces", bundle, "--comparison", tmp_path / "compared" / "compare.json", "--force")
+    run("export", "promote", tmp_path / "candidate", *promote, "--out", tmp_path / "promoted")
+    made = Classifier.load(tmp_path / "promoted")
+    lineage = made.bundle.manifest["lineage"]
+    assert [entry["manifest_sha256"] for entry in lineage] == [Classifier.load(bundle).bundle.manifest["sha256"]]
+    teachers = made.bundle.manifest["provenance"]["teachers"]
+    assert [entry["teacher"] for entry in teachers] == ["stub"]
+    assert made("a bowl of hot soup").source == "student"
