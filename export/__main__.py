@@ -1,16 +1,13 @@
 """``python -m export``: make a bundle of a trained run, and let it replace another one."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
-from rich.console import Console
 
-from tinyclf import TinyclfError
+from tinyclf.terminal import run_app, say
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-console = Console(stderr=True)
 
 
 @app.callback()
@@ -41,10 +38,7 @@ def bundle(
     made, parity = export_bundle(found, out, found.test_turns(), cast(Precision, precision), fold)
     worst = max(parity.largest.values())
     size = sum(file.stat().st_size for file in out.iterdir()) / 1e6
-    console.print(
-        f"{made.path}: {size:.1f} MB; torch and ONNX differ by at most {worst:.1e} over {parity.turns} turns",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    say(f"{made.path}: {size:.1f} MB; torch and ONNX differ by at most {worst:.1e} over {parity.turns} turns")
 
 
 @app.command()
@@ -76,17 +70,8 @@ def promote(
     before = made.manifest["lineage"]
     last = before[-1]["comparison"]
     lines = [f"{made.path}: bundles before it: {len(before)}; the comparison says: {last['verdict']}", *last["reasons"]]
-    console.print("\n- ".join(lines), markup=False, highlight=False, soft_wrap=True)
-
-
-def main() -> None:
-    """Run the command; errors that we foresaw end with one line and exit code 1."""
-    try:
-        app(prog_name="python -m export")
-    except (TinyclfError, OSError) as error:
-        console.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
+    say("\n- ".join(lines))
 
 
 if __name__ == "__main__":
-    main()
+    run_app(app, "python -m export")

@@ -41,15 +41,15 @@ def test_every_make_target_that_is_named_exists() -> None:
 def test_the_documents_name_options_that_exist() -> None:
     from typer.main import get_command
 
+    from distill.__main__ import app as distill_app
     from export.__main__ import app as export_app
     from tinyclf.cli import app as tinyclf_app
     from training.__main__ import app as training_app
 
-    apps = {"tinyclf": tinyclf_app, "training": training_app, "export": export_app}
+    apps = {"tinyclf": tinyclf_app, "training": training_app, "export": export_app, "distill": distill_app}
     for page in PAGES:
-        for line in re.findall(
-            r"^(?:python -m |)(?:tinyclf|training|export) .*", page.read_text(encoding="utf-8"), re.M
-        ):
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in re.findall(r"^(?:python -m (?:training|export|distill)|tinyclf) .*", text, re.M):
             words = shlex.split(line.replace("python -m ", ""), comments=True)
             if words[-1] == "/" or words[0] not in apps or len(words) < 2:
                 continue

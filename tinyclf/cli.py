@@ -14,8 +14,8 @@ from tinyclf import check as timing
 from tinyclf.capture import Capture
 from tinyclf.classifier import Classifier
 from tinyclf.decision import Decision
-from tinyclf.errors import TinyclfError
 from tinyclf.pipe import decide_lines
+from tinyclf.terminal import run_app
 from tinyclf.turn import Turn
 
 app = typer.Typer(
@@ -154,9 +154,5 @@ def _plain(value: str | tuple[str, ...]) -> str:
 
 
 def main() -> None:
-    """Run the command; errors that we foresaw end with one line and exit code 1."""
-    try:
-        app(prog_name="tinyclf")
-    except TinyclfError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+    """Run the command."""
+    run_app(app, "tinyclf")

@@ -1,15 +1,13 @@
 """``python -m training``: check the corpus, train a student, compare it with the one before."""
 
-import sys
-
 import typer
 
-from tinyclf import TinyclfError, default_labels
+from tinyclf import default_labels
+from tinyclf.terminal import name_bad, run_app
 from training.compare_command import compare
 from training.corpus import FIELD, counts, overlap, read_corpus
 from training.fit_command import fit
 from training.report import show
-from training.terminal import name_bad, say
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 corpus_app = typer.Typer(help="The authored corpus and its field set.", no_args_is_help=True)
@@ -43,14 +41,5 @@ def corpus_check() -> None:
         raise typer.Exit(1)
 
 
-def main() -> None:
-    """Run the command; errors that we foresaw end with one line and exit code 1."""
-    try:
-        app(prog_name="python -m training")
-    except (TinyclfError, OSError) as error:
-        say(f"error: {error}")
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    run_app(app, "python -m training")

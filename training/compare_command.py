@@ -9,10 +9,10 @@ import typer
 from tinyclf import Classifier, DataError, LabelSet
 from tinyclf.files import write_whole
 from tinyclf.sources import read_records
+from tinyclf.terminal import SHOWN, say, stop_at_bad
 from training.corpus import FIELD, read_corpus
 from training.report import show
 from training.rows import Rows, to_rows
-from training.terminal import SHOWN, say, stop_at_bad
 
 
 def compare(
@@ -64,7 +64,7 @@ def compare(
 
     before, after = Classifier.load(old, point), Classifier.load(new, point)
     rows = _rows(data, same_questions(before.labels, after.labels), text_column)
-    stop_at_bad(rows, skip_bad, "compare")
+    stop_at_bad(rows.bad, skip_bad, "compare")
     found, regressed = run_compare(before, after, rows.good)
     for title, header, lines in tables(found, SHOWN):
         show(title, header, lines)

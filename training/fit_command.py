@@ -8,9 +8,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tinyclf import LabelSet, default_labels, read_labels
+from tinyclf.terminal import console, say, stop_at_bad
 from training.corpus import CORPUS, read_data
 from training.report import show, slice_header, slice_rows
-from training.terminal import console, say, stop_at_bad
 
 AUTHORED = [str(CORPUS)]
 
@@ -121,7 +121,7 @@ def fit(
 
     label_set = _labels(labels, data, label_column)
     rows = read_data(data, label_set, text_column, authored=labels is None)
-    stop_at_bad(rows, skip_bad)
+    stop_at_bad(rows.bad, skip_bad, "train")
     splits = split_rows(rows.good)
     if splits.moved:
         say(f"{splits.moved} copies of turns moved to the split of the first copy")

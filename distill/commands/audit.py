@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from distill.commands.shared import say
+from tinyclf.terminal import say
 
 
 def audit(

@@ -25,17 +25,15 @@ HeldOut = Annotated[
 ]
 Orders = Annotated[int, Option(min=1, max=8, help="In how many orders held-out rows are asked; averaged, as in label.")]
 Epochs = Annotated[
-    int, Option(min=1, help="How often each row is seen, its options in another order each time. 1 to 3; more overfits.")
+    int, Option(min=1, help="How often each row is seen, each time in another order of its options. 1 to 3.")
 ]
 Rank = Annotated[int, Option(min=1, help="Rank of the adapter: what it can hold. 8 to 32 for a few thousand rows.")]
 Alpha = Annotated[int | None, Option(min=1, help="Scale of the adapter; twice the rank.")]
 LearningRate = Annotated[
-    float, Option("--lr", min=0.0, help="Peak learning rate. Adapters take ten times that of full tuning: 1e-4 to 3e-4.")
+    float, Option("--lr", min=0.0, help="Peak learning rate; adapters take ten times that of full tuning.")
 ]
 Batch = Annotated[int, Option(min=1, help="Examples on the device at once. Out of memory: halve it first.")]
-Accumulation = Annotated[
-    int, Option(min=1, help="So many batches make one step; double it when you halve --batch, and nothing else changes.")
-]
+Accumulation = Annotated[int, Option(min=1, help="So many batches make one step. Double it where you halve --batch.")]
 MaxLength = Annotated[
     int, Option(min=16, help="Longer examples, in tokens, are left out and counted; cut ones would lose their answer.")
 ]

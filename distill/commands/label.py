@@ -10,13 +10,13 @@ import typer
 from distill.calibration import read_calibration
 from distill.commands import options, shared
 from distill.commands.plan import show_plan
-from distill.commands.shared import say
 from distill.engine import run
 from distill.job import TABLE, Job
 from distill.journal import Journal
 from distill.progress import Live, Prices
 from distill.source import Source
 from distill.teacher import Teacher
+from tinyclf.terminal import console, say, stop_at_bad
 
 
 def label(
@@ -66,10 +66,7 @@ def label(
       python -m distill label logs.csv --out labelled --backend groq --model openai/gpt-oss-20b
     """
     source = Source(data, shared.label_set(labels), text_column, limit, sample, seed)
-    shared.name_bad(source.bad)
-    if source.bad and not skip_bad:
-        say("mend these rows, or label the others by --skip-bad")
-        raise typer.Exit(1)
+    stop_at_bad(source.bad, skip_bad, "label")
     teacher = Teacher(
         source.labels, backend, model, revision, url, shared.key_from(key), shared.style_for(backend, style),
         orders, shots, together=not separate, timeout=timeout, body=shared.body_from(body),
@@ -89,7 +86,7 @@ def label(
     with job.open_journal() as journal:
         asks = sum(1 for _ in job.asks(journal))
         try:
-            with Live(asks, prices, shared.console) as live:
+            with Live(asks, prices, console) as live:
                 if engine == "ray":
                     from distill.ray_engine import run_on_ray
 

@@ -2,11 +2,11 @@
 
 from rich.console import Console
 
-from distill.commands.shared import say
 from distill.progress import Prices
 from distill.source import Source
 from distill.teacher import Teacher
 from tinyclf.llm.prompt import written
+from tinyclf.terminal import say
 
 CHARS_PER_TOKEN = 3.0
 """English runs to about four characters a token, Vietnamese in most tokenizers to about two."""

@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 
 from tinyclf import LabelSet, default_labels, read_labels
 from tinyclf.errors import DataError
 from tinyclf.llm import BACKENDS, Findings
 from tinyclf.llm.labeller import Style
-
-console = Console(stderr=True)
-SHOWN = 20
+from tinyclf.terminal import say
 
 
 def label_set(path: Path | None) -> LabelSet:
@@ -56,20 +53,6 @@ def refuse_unconstrained(findings: Findings) -> None:
     if findings.constrained is False:
         say("this server cannot be held to the labels: take another; `label` goes on by --unconstrained")
         raise typer.Exit(1)
-
-
-def say(line: str) -> None:
-    """Print a line as it is: no wrapping, so that paths can be copied, and no markup, so that data stays data."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def name_bad(bad: list[str]) -> None:
-    """Name the first bad rows and count the others."""
-    for line in bad[:SHOWN]:
-        say(line)
-    if bad:
-        more = f" ({len(bad) - SHOWN} more not shown)" if len(bad) > SHOWN else ""
-        say(f"{len(bad)} bad rows{more}")
 
 
 def key_from(variable: str | None) -> str | None:

@@ -4,10 +4,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import httpx2
-import openai
-
 from tinyclf.errors import LlmError
+
+try:
+    import httpx2
+    import openai
+except ImportError as error:
+    raise ImportError(f"the LLM path needs {error.name}: pip install 'tinyclf[llm]'") from error
 
 Body = dict[str, Any]
 
