@@ -237,6 +237,29 @@ def test_a_server_that_is_not_there_is_named(kitchen: LabelSet) -> None:
         asyncio.run(main())
 
 
+def test_a_server_that_hangs_does_not_hang_the_probe(kitchen: LabelSet) -> None:
+    with pytest.raises(LlmError, match="no answer within"):
+        asked(Stub(faults={"timeout": 1.0}), probe, kitchen, "vllm", timeout=0.3)
+
+
+@pytest.mark.parametrize("answer", ["[]", "{}", '{"data": [7]}', '"hello"', "null", "<html>", '{"data": null}'])
+def test_a_server_of_another_kind_is_named(kitchen: LabelSet, answer: str) -> None:
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {len(answer)}\r\n\r\n{answer}".encode())
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(reply, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        async with Labeller(kitchen, BACKENDS["vllm"], "", url=url) as labeller:
+            await probe(labeller)
+
+    with pytest.raises(LlmError, match=r"http://127.0.0.1:\d+/v1: .*(protocol|not JSON)") as caught:
+        asyncio.run(main())
+    assert caught.value.fatal
+
+
 def test_a_server_that_ignores_log_probabilities_is_found_out(kitchen: LabelSet) -> None:
     with pytest.raises(LlmError, match="ignores `logprobs`: use the style json"):
         asked(Stub(log_probabilities=False), probe, kitchen, "openai")

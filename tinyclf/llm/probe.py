@@ -1,5 +1,6 @@
 """Ask a server once what it honours, because many take a request, ignore half of it and answer all the same."""
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -38,25 +39,35 @@ class Findings:
 
 async def probe(labeller: Labeller) -> Findings:
     """Find out what the labeller's server honours; ``LlmError`` (fatal) names what it needs and the server lacks."""
+    url = labeller.transport.url
     try:
-        server, model, warnings = await _identity(labeller)
-        labeller.model = model
-        if labeller.style == "json":
-            constrained, length, more = await _constrained(labeller)
-            return Findings(server, model, "json", length, constrained=constrained, warnings=[*warnings, *more])
-        labeller.token_ids, more = await _letter_tokens(labeller)
-        listed, mass, length, also = await _log_probabilities(labeller)
-        return Findings(server, model, "letter", length, listed, mass, warnings=[*warnings, *more, *also])
+        async with asyncio.timeout(labeller.timeout):
+            return await _probed(labeller)
     except LlmError as error:
         said = f" (it says: {error.__notes__[0]})" if getattr(error, "__notes__", None) else ""
-        raise LlmError(error.reason, f"{labeller.transport.url}: {error}{said}", fatal=True) from None
+        raise LlmError(error.reason, f"{url}: {error}{said}", fatal=True) from None
+    except TimeoutError:
+        raise LlmError("timeout", f"{url}: no answer within {labeller.timeout:g} s", fatal=True) from None
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        raise LlmError("bad-body", f"{url}: it does not speak the OpenAI protocol ({error!r})", fatal=True) from None
+
+
+async def _probed(labeller: Labeller) -> Findings:
+    server, model, warnings = await _identity(labeller)
+    labeller.model = model
+    if labeller.style == "json":
+        constrained, length, more = await _constrained(labeller)
+        return Findings(server, model, "json", length, constrained=constrained, warnings=[*warnings, *more])
+    labeller.token_ids, more = await _letter_tokens(labeller)
+    listed, mass, length, also = await _log_probabilities(labeller)
+    return Findings(server, model, "letter", length, listed, mass, warnings=[*warnings, *more, *also])
 
 
 async def _identity(labeller: Labeller) -> tuple[str, str, list[str]]:
     """Server and version, and the model: the one asked for, or the only one there is."""
     transport, warnings = labeller.transport, []
     found = await transport.call("get", "/models")
-    models = [str(entry["id"]) for entry in found.get("data", [])] if isinstance(found, dict) else []
+    models = [str(entry["id"]) for entry in found["data"]]
     model = labeller.model or (models[0] if len(models) == 1 else "")
     if not model:
         raise LlmError("refused", f"name a model; the server has {', '.join(models) or 'none'}")
