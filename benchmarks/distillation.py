@@ -26,9 +26,9 @@ from training.loop import Schedule
 from training.rows import Row
 from training.split import Splits, split_rows
 
-POOL = 3000
-SIZES = (250, 500, 1000, 2000)
-GOLD = 500
+POOL = 2000
+SIZES = (125, 250, 500, 1000)
+GOLD = 400
 NOISE = (0.2, 0.4)
 
 
@@ -56,8 +56,7 @@ def main(
     with ProcessPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as workers:
         held = [*splits.dev, *splits.calibration, *sets["test"], *sets["field"]]
         far = workers.submit(taught, labels, pool, splits.dev, splits.calibration, [row.turn for row in held])
-        near = workers.submit(out_of_fold, labels, pool, splits.dev, splits.calibration)
-        given, others = near.result(), far.result()
+        given, others = out_of_fold(workers, labels, pool, splits.dev, splits.calibration), far.result()
         arms = _arms(labels, pool, given, _parts(labels, held, others, splits), splits)
         asked = [
             (labels, replace(arm, schedule=replace(arm.schedule, seed=seed)), sets)

@@ -22,7 +22,7 @@ def text(labels: LabelSet, found: Mapping[str, Any]) -> str:
     parts = [
         f"# Distillation\n\n{in_words(found['machine'])}",
         "**The teacher is no LLM.** Phi-3 and a GPU were not at hand for this study. In their place stands a local "
-        "ensemble: two larger students (256 filters, 128 dimensions) and TF-IDF with logistic regression. It labels "
+        "ensemble: three students and TF-IDF with logistic regression. It labels "
         f"the pool of {rows['pool']} corpus rows out of fold, so it never saw the family of a row that it labels; a "
         "real LLM errs otherwise, and how a student fares with one is to be measured with one.\n",
         "All students have the default size. Those of a teacher also stop early and calibrate on its labels, as a team "

@@ -1,10 +1,11 @@
-"""A strong local teacher for the distillation study: larger students and TF-IDF with logistic regression, averaged.
+"""A strong local teacher for the distillation study: three students and TF-IDF with logistic regression, averaged.
 
 It stands in for an LLM. Rows of the pool are labelled out of fold: by members that never saw their family.
 """
 
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,22 +21,25 @@ from training.rows import Row
 from training.split import Splits
 
 FOLDS = 4
-NETWORKS = 2
-LARGE = Settings(dim=128, filters=256, hidden=128, schedule=Schedule())
+NETWORKS = 3
 Given = dict[str, Floats]
 
 
-def out_of_fold(labels: LabelSet, pool: Sequence[Row], dev: Sequence[Row], calibration: Sequence[Row]) -> Given:
+def out_of_fold(
+    workers: Executor, labels: LabelSet, pool: Sequence[Row], dev: Sequence[Row], calibration: Sequence[Row]
+) -> Given:
     """The teacher's probabilities of shape (rows, classes) for each row of the pool."""
     families = sorted({row.family for row in pool})
     fold_of = {family: i % FOLDS for i, family in enumerate(families)}
-    found: Given = {head.name: np.zeros((len(pool), len(head.names))) for head in labels.heads}
+    here = [[i for i, row in enumerate(pool) if fold_of[row.family] == fold] for fold in range(FOLDS)]
+    asked = []
     for fold in range(FOLDS):
-        here = [i for i, row in enumerate(pool) if fold_of[row.family] == fold]
         seen = [row for row in pool if fold_of[row.family] != fold]
-        given = taught(labels, seen, dev, calibration, [pool[i].turn for i in here])
-        for name, rows in given.items():
-            found[name][here] = rows
+        asked.append(workers.submit(taught, labels, seen, dev, calibration, [pool[i].turn for i in here[fold]]))
+    found: Given = {head.name: np.zeros((len(pool), len(head.names))) for head in labels.heads}
+    for places, answer in zip(here, asked, strict=True):
+        for name, rows in answer.result().items():
+            found[name][places] = rows
     return found
 
 
@@ -47,7 +51,7 @@ def taught(
     members = []
     for seed in range(NETWORKS):
         with tempfile.TemporaryDirectory() as folder:
-            settings = replace(LARGE, schedule=Schedule(seed=seed))
+            settings = Settings(schedule=Schedule(seed=seed))
             splits = Splits([*seen], [*dev], [*calibration], [])
             members.append(fit(labels, splits, settings, Path(folder)).predict(turns))
     linear = TfidfLogistic()

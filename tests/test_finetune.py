@@ -25,8 +25,10 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("xllamacpp")
 
 import torch
+import trl
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, Phi3Config, Phi3ForCausalLM
+from tokenizers import AddedToken, Tokenizer, models, normalizers
+from transformers import AutoModelForCausalLM, AutoTokenizer, Phi3Config, Phi3ForCausalLM, PreTrainedTokenizerFast
 
 from distill.__main__ import app
 from distill.finetune.chat import FOLD, IGNORED, Chat
@@ -187,6 +189,26 @@ def test_a_template_without_a_system_role_gets_one(tokenizer: Any) -> None:
         Chat(other, 2)
 
 
+def test_phi3s_template_and_spelling_are_taught_as_its_server_asks() -> None:
+    """A small tokenizer of Phi-3's kind: a space before every text, and special tokens that swallow the line's end."""
+    specials = ["<|endoftext|>", "<|assistant|>", "<|system|>", "<|end|>", "<|user|>"]
+    alphabet = sorted({*map(chr, range(33, 127)), "▁", "\n"})
+    pieces = {piece: i for i, piece in enumerate([*alphabet, "▁A", "▁B"])}
+    core = Tokenizer(models.BPE(pieces, [("▁", "A"), ("▁", "B")]))
+    core.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    core.add_special_tokens([AddedToken(name, rstrip=True, special=True) for name in specials])
+    make: Any = PreTrainedTokenizerFast
+    phi3 = make(tokenizer_object=core)
+    phi3.eos_token = phi3.pad_token = specials[0]
+    phi3.chat_template = (Path(trl.__file__).parent / "chat_templates" / "phi3.jinja").read_text()
+    chat = Chat(phi3, 2)
+    assert not chat.folded
+    assert [sorted(phi3.convert_ids_to_tokens(ids)) for ids in chat.letters] == [["A", "▁A"], ["B", "▁B"]]
+    ids, labels = chat.taught(Example("Judge.", "{}", "B"))
+    assert phi3.convert_ids_to_tokens(ids[-3:]) == ["<|assistant|>", "▁B", "<|end|>"]
+    assert labels[-3:] == [IGNORED, *ids[-2:]]
+
+
 @given(st.integers(0, 50), st.floats(0.0, 0.6), st.integers(2, 12))
 def test_held_out_families_are_never_learnt_from(seed: int, share: float, families: int) -> None:
     made = [Item("", str(i % 31), Turn("x"), {"family": str(i % families)}, {"dish": {"soup": 1.0}}) for i in range(40)]
@@ -295,7 +317,7 @@ def test_a_half_written_checkpoint_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_smollm2_learns_from_its_gguf_file(kitchen_files: tuple[Path, Path], gguf: Path, tmp_path: Path) -> None:
-    rows = write_jsonl(tmp_path / "rows.jsonl", small_rows(5, seed=5))
+    rows = write_jsonl(tmp_path / "rows.jsonl", small_rows(4, seed=5))
     out = tmp_path / "out"
     done = CliRunner().invoke(app, [
         "finetune", str(rows), "--model", str(gguf.parent), "--gguf", gguf.name, "--labels", str(kitchen_files[1]),

@@ -42,6 +42,8 @@ class Chat:
         self.letters = [self._spellings(letter) for letter in LETTERS[:letters]]
         answered = self._render([*_said("", ""), {"role": "assistant", "content": MARK}], asks=False)
         self._end = answered.partition(MARK)[2]
+        added = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+        self._special = {*added, *tokenizer.all_special_ids}
 
     def prompt(self, system: str, user: str) -> list[int]:
         """The ids up to where the answer begins."""
@@ -54,8 +56,7 @@ class Chat:
         answer = ids[len(prompt) :]
         if ids[: len(prompt)] != prompt or answer[0] not in self.letters[LETTERS.index(example.letter)]:
             raise DataError("a letter is not one token after this model's chat prompt: it cannot be taught letters")
-        special = {*self.tokenizer.all_special_ids, self.tokenizer.eos_token_id}
-        ends = next((i for i, token in enumerate(answer) if token in special), len(answer) - 1)
+        ends = next((i for i, token in enumerate(answer) if token in self._special), len(answer) - 1)
         answer = answer[: ends + 1]  # what a template writes after the end of a turn, a server never waits for
         return prompt + answer, [IGNORED] * len(prompt) + answer
 
