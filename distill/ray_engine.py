@@ -1,22 +1,16 @@
 """The engine for many machines: Ray Data spreads the rows over workers, and goes on after a kill."""
 
-import logging
-import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-import distill
-import tinyclf
 from distill.job import Job
 from distill.journal import Entry, Journal
+from distill.ray_engine_cluster import cluster, with_key
 from distill.ray_engine_exchange import KEY, Exchange
 from distill.teacher import Teacher
-from tinyclf.errors import DataError
-from tinyclf.llm import BACKENDS
+from tinyclf.errors import DataError, LlmError
 
 POLL_SECONDS = 0.25
 DRAIN_SECONDS = 5.0
@@ -25,8 +19,6 @@ LEAST_BLOCK, MOST_BLOCK = 2, 256
 """Rows a block: what is lost of a block that a kill cuts off is asked again."""
 BLOCKS_AT_ONCE = 2
 """So many blocks a worker has open, so that the last row of one keeps none of the next waiting."""
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-"""Unless the user has set them: nothing is reported to Ray's makers, and its C++ side prints no warnings."""
 
 
 def run_on_ray(
@@ -43,12 +35,14 @@ def run_on_ray(
     """
     exchange = Exchange((job.folder / "ray" / job.fingerprint[:16]).resolve())
     exchange.collect(journal, each)
-    left = exchange.queue.exists()
-    if not left and not exchange.fill(job.asks(journal)):
+    if not any(True for _ in job.asks(journal)):
+        exchange.clear()
         return
     workers = min(workers, concurrency)
-    crew = Crew(_with_key(job.teacher), workers, concurrency // workers, attempts)
-    with _ray():
+    crew = Crew(with_key(job.teacher), workers, concurrency // workers, attempts)
+    with cluster():
+        if not (left := exchange.queue.exists()):
+            exchange.fill(job.asks(journal))
         _empty(exchange, crew, journal, each)
         new = (ask for ask in job.asks(journal) if journal.status(ask[0]) == "not asked yet")
         if left and exchange.fill(new):
@@ -69,22 +63,27 @@ def _empty(exchange: Exchange, crew: Crew, journal: Journal, each: Callable[[Ent
     """Ask all rows of the queue that are in no part yet; the journal gets each part as soon as it is whole."""
     exchange.fatal.unlink(missing_ok=True)
     broken: list[Exception] = []
+    done = threading.Event()  # not the thread's own join: after a Ctrl-C in it Python 3.11 takes the thread for ended
 
     def write() -> None:
         try:
             _entries(exchange, crew).write_parquet(str(exchange.parts))
         except Exception as error:
             broken.append(error)
+        finally:
+            done.set()
 
-    thread = threading.Thread(target=write, daemon=True)
-    thread.start()
+    threading.Thread(target=write, daemon=True).start()
     try:
-        while thread.is_alive():
-            thread.join(POLL_SECONDS)
+        while not done.wait(POLL_SECONDS):
             exchange.collect(journal, each)
             if exchange.fatal.exists():
-                thread.join(DRAIN_SECONDS)
+                done.wait(DRAIN_SECONDS)
                 break
+    except KeyboardInterrupt:
+        exchange.stop(LlmError("stopped", "stopped by hand"))
+        done.wait(DRAIN_SECONDS)
+        raise
     finally:
         exchange.collect(journal, each)
     exchange.raise_fatal()
@@ -115,36 +114,10 @@ def _entries(exchange: Exchange, crew: Crew) -> Any:
         fn_constructor_args=(crew.teacher.labeller, exchange, crew.slots, crew.attempts),
         batch_size=None,
         batch_format="pyarrow",
-        compute=ActorPoolStrategy(size=crew.workers, max_concurrent_calls_per_actor=BLOCKS_AT_ONCE),
+        compute=ActorPoolStrategy(
+            size=crew.workers,
+            max_tasks_in_flight_per_actor=BLOCKS_AT_ONCE,
+            max_concurrent_calls_per_actor=BLOCKS_AT_ONCE,
+        ),
         num_cpus=0,  # a worker only waits for the server
     )
-
-
-@contextmanager
-def _ray() -> Iterator[None]:
-    """Ray, quiet, for the time of a job."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise DataError("the engine ray needs Ray: pip install -e '.[ray]'") from error
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    # Without an address Ray would join any cluster that it finds on this machine.
-    address = os.environ.get("RAY_ADDRESS") or "local"
-    rooms = [str(Path(str(room.__file__)).parent) for room in (distill, tinyclf)]
-    there: dict[str, Any] = {"runtime_env": {"py_modules": rooms}}
-    here = {"include_dashboard": False, "num_cpus": 2, "object_store_memory": 256 * 2**20}
-    try:
-        ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **(here if address == "local" else there))
-        yield
-    except ConnectionError as error:
-        raise DataError(f"no Ray cluster at RAY_ADDRESS={address}: is it up?") from error
-    finally:
-        ray.shutdown()
-
-
-def _with_key(teacher: Teacher) -> Teacher:
-    """The teacher with the key that stands in this machine's environment, for other nodes have another one."""
-    return replace(teacher, key=teacher.key or os.environ.get(BACKENDS[teacher.backend].key_variable) or None)

@@ -49,7 +49,11 @@ CalibrationFile = Annotated[
 
 # How the job runs.
 Engine = Annotated[
-    Literal["asyncio", "ray"], Option(help="ray: on the cluster at RAY_ADDRESS, or on this machine; extra `ray`.")
+    Literal["asyncio", "ray"],
+    Option(
+        help="ray: on the cluster at RAY_ADDRESS, whose nodes must all see OUT, or on this machine; extra `ray`. "
+        "OUT/ray holds the turns' words until they are labelled."
+    ),
 ]
 Workers = Annotated[int, Option(min=1, help="ray: how many actors share the rows in flight.")]
 Concurrency = Annotated[int, Option(min=1, help="Rows in flight.")]
