@@ -2,13 +2,17 @@
 
 import time
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyclf import Classifier, InputError
+from tinyclf import Classifier, InputError, LabelSet
 from tinyclf.encode import PAD, PREVIOUS_IDS, REPLY_IDS, UTTERANCE_IDS, Encoder
+from tinyclf.sources import read_records
+from training.rows import to_rows
+from training.tokenizer import train_tokenizer
 
 ANY_TEXT = st.text(st.characters(), max_size=300)
 
@@ -93,3 +97,10 @@ def test_any_text_has_ids_in_range(encoder: Encoder, utterance: str, previous: s
     ids = encoder(utterance, previous, reply)
     assert all(0 <= i < 3 * encoder.vocabulary for i in ids)
     assert not ids or (ids[0] == ids[-1] == PAD and len(ids) >= 3)
+
+
+def test_a_tokenizer_follows_from_its_rows_alone(kitchen: LabelSet, kitchen_files: tuple[Path, Path]) -> None:
+    rows = to_rows(read_records(str(kitchen_files[0])), kitchen).good
+    first = train_tokenizer(rows, 400)
+    assert first == train_tokenizer(rows, 400)
+    assert b"rules.tsv" not in first, "no path of the machine that trained it"

@@ -69,4 +69,5 @@ def _fewest_pieces(model: bytes) -> bytes:
     for rank, piece in enumerate(proto.pieces):
         if piece.type == piece.NORMAL:
             piece.score = -1 - rank * 1e-6
+    proto.normalizer_spec.ClearField("normalization_rule_tsv")  # the rules are compiled in; their file is gone
     return bytes(proto.SerializeToString())
