@@ -30,6 +30,8 @@ POOL = 2000
 SIZES = (125, 250, 500, 1000)
 GOLD = 400
 NOISE = (0.2, 0.4)
+PLAIN = 2.0
+"""The temperature of every soft arm that does not say another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ def main(
 def _arms(
     labels: LabelSet, pool: Sequence[Row], given: Given, held: tuple[list[Row], list[Row]], splits: Splits
 ) -> list[Arm]:
-    soft, hard, plain = relabelled(labels, pool, given), Schedule(hard=True), Schedule()
+    soft, hard = relabelled(labels, pool, given), Schedule(hard=True)
+    plain = Schedule(distill_temperature=PLAIN)
     gold = (splits.dev, splits.calibration)
 
     def mixed(rest: Sequence[Row]) -> list[Row]:

@@ -28,7 +28,7 @@ def text(labels: LabelSet, found: Mapping[str, Any]) -> str:
         "All students have the default size. Those of a teacher also stop early and calibrate on its labels, as a team "
         f"without gold must. They are judged by gold: the test split ({rows['test']} turns) and the field set "
         f"({rows['field']} turns). Mean of {found['seeds']} seeds ± standard deviation, without thresholds. The "
-        "teacher is one and the same for all seeds.\n",
+        "teacher is one and the same for all seeds. Where no T stands, soft labels are learnt at T = 2.\n",
         "## The teacher\n",
         markdown(
             ["set", *(f"{h.name} {key}" for h in labels.heads for key in ("accuracy", "macro-F1", "ECE"))],
@@ -62,6 +62,8 @@ def plot(labels: LabelSet, found: Mapping[str, Any], path: Path) -> None:
             panel.errorbar(sorted(sizes), means, yerr=spreads, marker="o", capsize=3, label=f"student, {kind} labels")
         panel.axhline(found["teacher"][name][head]["accuracy"], linestyle="--", color="grey", label="teacher")
         panel.set(title=f"{name} ({found['rows'][name]} turns)", xlabel="labelled rows", xscale="log")
+        panel.set_xticks(sorted(sizes), [str(n) for n in sorted(sizes)])
+        panel.minorticks_off()
         panel.grid(alpha=0.3)
     panels[0].set_ylabel(f"{head} accuracy")
     panels[0].legend()

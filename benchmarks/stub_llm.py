@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-FAULTS = ("429", "503", "500", "timeout", "broken", "drop", "blank", "off-label", "error-200", "not-json", "nan")
+FAULTS = ("400", "429", "503", "500", "timeout", "broken", "drop", "blank", "off-label", "error-200", "not-json", "nan")
 LETTER_LINE = re.compile(r"^([A-Za-z])\. (.+)$", re.MULTILINE)
 FLAT = {"object": "error", "type": "BadRequestError", "param": None}
 
@@ -94,10 +94,10 @@ class Stub:
         self.asked[turn] += 1
         await asyncio.sleep(self.latency)
         fault = self._fault()
-        if fault in ("429", "503", "500"):
+        if fault in ("400", "429", "503", "500"):
             message = {"message": f"injected; the turn was {turn}", "code": int(fault)}
             shape = FLAT | message if self.flat_errors else {"error": message}
-            return int(fault), shape, "retry-after: 0.1\r\n" if fault != "500" else ""
+            return int(fault), shape, "retry-after: 0.1\r\n" if fault in ("429", "503") else ""
         if fault == "timeout":
             await asyncio.sleep(self.stall)
         if fault == "drop":

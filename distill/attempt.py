@@ -10,9 +10,11 @@ from tinyclf.errors import LlmError
 from tinyclf.llm import Answer, Labeller
 
 FIRST_WAIT, LONGEST_WAIT = 0.25, 20.0
+LONGEST_PAUSE = 1800.0
+"""Seconds that a job waits when a server asks for it; for longer it is better to come back."""
 UNUSABLE = ("off-label", "conflict", "not-json", "truncated")
 """The server works, but the model's answer is of no use."""
-TALKS = 4
+TALKS = 6
 """A model asked at temperature 0 mostly says the same again: so often is an unusable answer given another chance."""
 
 
@@ -24,13 +26,16 @@ async def attempt(labeller: Labeller, key: str, turn: Turn, attempts: int) -> En
     unusable = 0
     for tries in range(1, attempts + 1):
         try:
-            return {"key": key, **_costs(await labeller(turn)), "attempts": tries}
+            return {"key": key, **_costs(await labeller(turn)), "attempts": tries, "server": labeller.server}
         except LlmError as error:
             if error.fatal:
                 raise
             unusable += error.reason in UNUSABLE
-            if tries == attempts or unusable == TALKS or error.reason == "rejected":
-                return {"key": key, "error": error.reason, "attempts": tries}
+            if (error.retry_after or 0.0) > LONGEST_PAUSE:
+                pause = f"the server asks to wait {error.retry_after:,.0f} s: run the same command again after that"
+                raise LlmError(error.reason, pause, fatal=True) from None
+            if tries == attempts or unusable == TALKS or error.reason in ("rejected", "refused"):
+                return {"key": key, "error": error.reason, "attempts": tries, "server": labeller.server}
             if error.reason not in UNUSABLE:
                 await asyncio.sleep((error.retry_after or 0.0) + _jitter(tries))
     raise ValueError(f"attempts must be at least 1, not {attempts}")

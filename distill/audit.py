@@ -55,7 +55,7 @@ def audit(labelled: Labelled) -> tuple[Figures, Calibration, Given]:
     }
     found |= {"best": best, "temperatures": temperatures, "slices": _slices(labelled, given, gold)}
     report = labelled.report
-    return found, Calibration(report["teacher"], report["prompt_sha256"], best, temperatures), given
+    return found, Calibration(report["teacher"], report["revision"], report["prompt_sha256"], best, temperatures), given
 
 
 def probabilities(labelled: Labelled, debias: Debias) -> Given:

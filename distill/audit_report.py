@@ -29,7 +29,7 @@ def page(report: Mapping[str, Any], found: Figures, other: Figures | None) -> st
         parts += [f"{name}:\n", _by_question(("n", "accuracy", "kappa"), by_question)]
     if other:
         columns = ["agreement", "kappa", "accuracy", "other's accuracy"]
-        parts += [f"## Beside {other['name']}\n", f"On {other['rows']} turns that both answered.\n"]
+        parts += [f"## Beside {other['name']}\n", f"On {other['rows']} turns that both answered; without priors.\n"]
         parts.append(_by_question(columns, other["questions"]))
     parts.append(f"## Confusion, prior {best}\n\n![confusion](confusion.png)\n")
     parts.append("Rows to look at: `review.csv`. It holds what was said; keep it where such data may lie.\n")

@@ -7,10 +7,13 @@ from distill.attempt import attempt
 from distill.journal import Entry, Journal
 from distill.source import Item
 from tinyclf import Turn
+from tinyclf.errors import LlmError
 from tinyclf.llm import Labeller
 
 Ask = tuple[str, Turn]
 """The key of a turn, and the turn."""
+GONE = 20
+"""After so many rows in a row without a connection the server is taken to be gone, and the job stops."""
 
 
 async def run(
@@ -25,13 +28,17 @@ async def run(
 
     Raises ``LlmError`` when the server refuses all rows alike; what was answered before is in the journal.
     """
-    waiting = iter(asks)
+    waiting, unreached = iter(asks), 0
 
     async def worker() -> None:
+        nonlocal unreached
         for key, turn in waiting:
             entry = await attempt(labeller, key, turn, attempts)
             journal.add(entry)
             each(entry)
+            unreached = unreached + 1 if entry.get("error") == "connection" else 0
+            if unreached == GONE:
+                raise LlmError("connection", f"{GONE} rows in a row found no server: is it still up?", fatal=True)
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -1,5 +1,6 @@
 """A labelling job in its folder: what is asked of whom, the journal, and the table made from it."""
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,14 +13,17 @@ from distill.debias import CONTENT_FREE, Debias, Prior, mean_answers
 from distill.engine import Ask, pending
 from distill.journal import Journal
 from distill.source import Source, key_of
-from distill.table import write_table
+from distill.table import schema, write_table
 from distill.teacher import Teacher
 from tinyclf import __version__
 from tinyclf.calibration import Floats
+from tinyclf.errors import DataError
 from tinyclf.files import sha256, write_json
 from tinyclf.llm import Findings
 
 TABLE, REPORT = "labels.parquet", "job.json"
+FORMAT = 1
+"""Of the journal's entries; entries of another form are answers that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +43,25 @@ class Job:
         return {
             "teacher": self.teacher.model,
             "revision": self.teacher.revision,
-            "server": self.findings.server,
             "prompt_sha256": self.teacher.labeller().prompt_sha256,
         }
 
     @property
     def fingerprint(self) -> str:
-        """The digest of all that an answer depends on besides its turn: model, revision and prompt."""
-        asked = {name: value for name, value in self.provenance.items() if name != "server"}
+        """The digest of all that an answer depends on besides its turn: model, revision, kind of server and prompt."""
+        asked = {"format": FORMAT, "backend": self.teacher.backend, **self.provenance}
         return sha256(json.dumps(asked, sort_keys=True).encode())
 
     def open_journal(self) -> Journal:
-        """The journal of this model and prompt; another model or prompt has another, so that answers never mix."""
+        """The journal of this model and prompt; another model or prompt has another, so that answers never mix.
+
+        ``DataError`` when the folder holds the table of another input, which would be replaced.
+        """
+        schema(self.source.labels)
+        with contextlib.suppress(OSError, ValueError):
+            there = json.loads((self.folder / REPORT).read_text(encoding="utf-8"))["input"]
+            if there != self.source.data:
+                raise DataError(f"{self.folder}: holds the labels of {there}; give another --out")
         return Journal(self.folder / "journal" / f"{self.fingerprint[:16]}.jsonl")
 
     def asks(self, journal: Journal) -> Iterator[Ask]:
@@ -66,6 +77,8 @@ class Job:
         rows = Counter(journal.status(item.key) for item in self.source)
         found: dict[str, Any] = {
             **self.provenance,
+            "server": self.findings.server,
+            "backend": self.teacher.backend,
             "style": self.teacher.style,
             "input": self.source.data,
             "rows": dict(rows),
@@ -85,4 +98,7 @@ class Job:
             keys = map(key_of, CONTENT_FREE)
         elif self.prior == "batch":
             keys = dict.fromkeys(item.key for item in self.source)
-        return mean_answers(journal[key]["raw"] for key in keys if key in journal)
+        means = mean_answers(journal[key]["raw"] for key in keys if key in journal)
+        if self.prior == "content-free" and not means:
+            raise DataError("no turn without content was answered, so there is no prior; run the same command again")
+        return means

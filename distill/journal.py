@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from tinyclf.errors import DataError
 
@@ -20,22 +20,17 @@ SYNC_SECONDS = 1.0
 class Journal:
     """Answers by key, in one JSON Lines file that only grows; the last entry of a key counts.
 
-    Memory holds a place in the file for each key, not the entries. One process at a time may have it open.
+    Memory holds a place in the file for each key, not the entries. One process at a time may have it open to write;
+    ``read_only`` reads what is there, beside it if need be, and changes nothing.
     """
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self.failed: dict[str, str] = {}
         """The reason of every key whose last entry is a failure."""
         self._places: dict[str, int] = {}
-        self._file = path.open("a+b")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.close()
-            raise DataError(f"{path}: another job is writing it; wait for that one, or give another --out") from None
-        self._index()
+        self._file = path.open("rb") if read_only else _opened(path)
+        self._index(mend=not read_only)
         self._synced = time.monotonic()
 
     def __contains__(self, key: str) -> bool:
@@ -69,7 +64,8 @@ class Journal:
 
     def close(self) -> None:
         """Flush to disk and let others have the file."""
-        os.fsync(self._file.fileno())
+        if self._file.writable():
+            os.fsync(self._file.fileno())
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -78,13 +74,14 @@ class Journal:
     def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
         self.close()
 
-    def _index(self) -> None:
-        """Find every whole line; a last line that a kill cut off is cut away."""
+    def _index(self, *, mend: bool) -> None:
+        """Find every whole line; a last line that a kill cut off does not count, and is cut away to ``mend`` it."""
         self._file.seek(0)
         place = 0
         for number, line in enumerate(self._file, 1):
             if not line.endswith(b"\n"):
-                self._file.truncate(place)
+                if mend:
+                    self._file.truncate(place)
                 break
             try:
                 self._note(json.loads(line), place)
@@ -99,3 +96,15 @@ class Journal:
             self.failed[key] = entry["error"]
         else:
             self.failed.pop(key, None)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The file, to append to, and no other process's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise DataError(f"{path}: another job is writing it; wait for that one, or give another --out") from None
+    return file

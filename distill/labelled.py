@@ -65,7 +65,7 @@ def read_labelled(folder: Path) -> Labelled:
         labels = parse_labels(report["label_set"], lambda key: f"{folder / REPORT}: {'/'.join(map(str, key))}")
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{folder}: not a finished folder of `python -m distill label`: {error}") from error
-    with Journal(folder / "journal" / report["journal"]) as journal:
+    with Journal(folder / "journal" / report["journal"], read_only=True) as journal:
         rows = [row for row in table if row[KEY] in journal]
         raws: list[Raw] = [journal[row[KEY]]["raw"] for row in rows]
         empty = [journal[key]["raw"] for turn in CONTENT_FREE if (key := key_of(turn)) in journal]

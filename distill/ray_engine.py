@@ -8,7 +8,8 @@ from typing import Any
 from distill.job import Job
 from distill.journal import Entry, Journal
 from distill.ray_engine_cluster import cluster, with_key
-from distill.ray_engine_exchange import KEY, Exchange
+from distill.ray_engine_exchange import Exchange
+from distill.table import KEY
 from distill.teacher import Teacher
 from tinyclf.errors import DataError, LlmError
 

@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 
 from distill.engine import Ask
 from distill.journal import Entry, Journal
+from distill.table import KEY
 from tinyclf import Turn
 from tinyclf.errors import LlmError
 from tinyclf.files import whole_file, write_json
 
 GROUP = 4096
-KEY, TURN, ENTRY = "key", "turn", "entry"
+TURN, ENTRY = "turn", "entry"
 QUEUE = pa.schema([(KEY, pa.string()), (TURN, pa.string())])
 PART = pa.schema([(KEY, pa.string()), (ENTRY, pa.string())])
 
@@ -57,7 +58,7 @@ class Exchange:
         rows = ({KEY: key, TURN: packed(turn)} for key, turn in asks)
         if not (group := list(islice(rows, GROUP))):
             return False
-        with whole_file(self.queue) as temporary, pq.ParquetWriter(temporary, QUEUE) as writer:
+        with whole_file(self.queue, private=True) as temporary, pq.ParquetWriter(temporary, QUEUE) as writer:
             while group:
                 writer.write_table(pa.Table.from_pylist(group, QUEUE))
                 group = list(islice(rows, GROUP))

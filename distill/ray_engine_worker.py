@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from distill.attempt import attempt
 from distill.journal import Entry
-from distill.ray_engine_exchange import ENTRY, KEY, PART, TURN, Exchange, unpacked
+from distill.ray_engine_exchange import ENTRY, PART, TURN, Exchange, unpacked
+from distill.table import KEY
 from tinyclf.errors import LlmError
 from tinyclf.llm import Labeller
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinyclf import LabelSet, Turn
 from tinyclf.files import sha256
-from tinyclf.records import Distribution, label_of, turn_of
+from tinyclf.records import Targets, gold_and_teacher, turn_of
 from tinyclf.sources import read_records
 
 KEPT = ("id", "lang", "family")
@@ -24,7 +24,7 @@ class Item:
     key: str
     turn: Turn
     kept: Mapping[str, str]
-    gold: Mapping[str, Distribution]
+    gold: Targets
 
 
 @dataclass
@@ -38,15 +38,22 @@ class Source:
     sample: int | None = None
     seed: int = 0
     bad: list[str] = field(default_factory=list)
-    """Place and reason of every row that cannot be used, once ``rows`` is known."""
+    """Place and reason of every row that cannot be used, up to the last one that is wanted."""
 
     def __post_init__(self) -> None:
         self._chosen: frozenset[int] | None = None
-        self.bad = [item for item in self._read() if isinstance(item, str)]
-        count = sum(1 for _ in self)
+        count = 0
+        for item in self._read():
+            if isinstance(item, str):
+                self.bad.append(item)
+            else:
+                count += 1
+            if self.sample is None and count == self.limit:
+                break
         if self.sample is not None and self.sample < count:
             self._chosen = frozenset(random.Random(self.seed).sample(range(count), self.sample))
-        self.rows = sum(1 for _ in self)
+            count = self.sample
+        self.rows = count if self.limit is None else min(count, self.limit)
 
     def __iter__(self) -> Iterator[Item]:
         good = (item for item in self._read() if isinstance(item, Item))
@@ -66,13 +73,14 @@ class Source:
 
     def _item(self, place: str, record: Mapping[str, Any]) -> Item:
         turn = turn_of(record, self.text_column)
-        gold = {}
-        for head in self.labels.heads:
-            value = record.get(f"{head.name}_gold", record.get(head.name))
-            if (target := label_of(head, value)) is not None and not isinstance(value, Mapping):
-                gold[head.name] = target
-        kept = {name: str(record[name]) for name in KEPT if record.get(name) is not None}
+        gold, _ = gold_and_teacher(record, self.labels)
+        kept = {name: encodable(str(record[name])) for name in KEPT if record.get(name) is not None}
         return Item(place, key_of(turn), turn, kept, gold)
+
+
+def encodable(text: str) -> str:
+    """Lone surrogates, which neither UTF-8 nor Parquet can hold, become question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def key_of(turn: Turn) -> str:

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 
 from distill.debias import Debias, to_heads
 from distill.journal import Entry, Journal
-from distill.source import KEPT, Item
+from distill.source import KEPT, Item, encodable
 from tinyclf import LabelSet
+from tinyclf.errors import DataError
 from tinyclf.files import whole_file
 from tinyclf.records import most_likely
 from tinyclf.turn import SEGMENTS
@@ -21,7 +22,8 @@ KEY = "key"
 """The column by which a row finds its answer in the journal."""
 NUMBERS = {"label_mass": pa.float64(), "margin": pa.float64(), "latency_ms": pa.float64(), "attempts": pa.int32()}
 TOKENS = ("tokens_in", "tokens_cached", "tokens_out")
-PROVENANCE = ("teacher", "revision", "server", "prompt_sha256")
+PROVENANCE = ("teacher", "revision", "prompt_sha256")
+LAST = ("server", "error")
 
 
 def schema(labels: LabelSet) -> pa.Schema:
@@ -30,15 +32,19 @@ def schema(labels: LabelSet) -> pa.Schema:
     for head in labels.heads:
         fields[head.name] = pa.struct([(name, pa.float64()) for name in head.names])
         fields[f"{head.name}_gold"] = pa.string() if head.kind == "one-of" else pa.list_(pa.string())
-    fields |= NUMBERS | dict.fromkeys(TOKENS, pa.int32())
-    return pa.schema(list((fields | dict.fromkeys((*PROVENANCE, "error"), pa.string())).items()))
+    fields |= NUMBERS | dict.fromkeys(TOKENS, pa.int32()) | dict.fromkeys((*PROVENANCE, *LAST), pa.string())
+    own = (*KEPT, *SEGMENTS, KEY, *NUMBERS, *TOKENS, *PROVENANCE, *LAST)
+    if len(fields) < len(own) + 2 * len(labels.heads):
+        taken = [head.name for head in labels.heads if head.name in own]
+        raise DataError(f"a head's name is that of another column ({', '.join(taken) or 'HEAD_gold'}): rename the head")
+    return pa.schema(list(fields.items()))
 
 
 def write_table(
     path: Path, labels: LabelSet, items: Iterable[Item], journal: Journal, debias: Debias, provenance: Mapping[str, str]
 ) -> None:
     """Write the table as Parquet, whole or not at all, a group of rows at a time."""
-    with whole_file(path) as temporary, pq.ParquetWriter(temporary, schema(labels)) as writer:
+    with whole_file(path, private=True) as temporary, pq.ParquetWriter(temporary, schema(labels)) as writer:
         rows = _rows(labels, items, journal, debias, provenance)
         while group := list(islice(rows, GROUP)):
             writer.write_table(pa.Table.from_pylist(group, writer.schema))
@@ -63,7 +69,7 @@ def _rows(
 
 def _answered(labels: LabelSet, entry: Entry, debias: Debias) -> dict[str, Any]:
     if "error" in entry:
-        return {"error": entry["error"], "attempts": entry["attempts"]}
+        return {"error": entry["error"], "attempts": entry["attempts"], "server": entry["server"]}
     heads, margin = to_heads(labels, debias(entry["raw"]))
     return {
         **heads,
@@ -71,10 +77,11 @@ def _answered(labels: LabelSet, entry: Entry, debias: Debias) -> dict[str, Any]:
         "margin": None if entry["mass"] is None else margin,
         "latency_ms": entry["ms"],
         "attempts": entry["attempts"],
+        "server": entry["server"],
         **dict(zip(TOKENS, entry["tokens"], strict=True)),
     }
 
 
 def _text(text: str) -> str | None:
-    """Lone surrogates, which Parquet cannot hold, become question marks; an absent segment is null."""
-    return text.encode("utf-8", "replace").decode() or None
+    """An absent segment is null."""
+    return encodable(text) or None

@@ -25,6 +25,7 @@ class Teacher:
     shots: int | None = None
     together: bool = True
     timeout: float = 60.0
+    server: str = ""
     token_ids: Mapping[int, str] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
 
@@ -33,7 +34,7 @@ class Teacher:
         return Labeller(
             self.labels, BACKENDS[self.backend], self.model, url=self.url, key=self.key, style=self.style,
             order_count=self.orders, together=self.together, shots=self.shots, timeout=self.timeout,
-            token_ids=self.token_ids, body=self.body,
+            server=self.server, token_ids=self.token_ids, body=self.body,
         )  # fmt: skip
 
     def probed(self) -> tuple[Self, Findings]:
@@ -43,4 +44,4 @@ class Teacher:
     async def _probed(self) -> tuple[Self, Findings]:
         async with self.labeller() as labeller:
             findings = await probe(labeller)
-            return replace(self, model=findings.model, token_ids=labeller.token_ids), findings
+            return replace(self, model=findings.model, server=findings.server, token_ids=labeller.token_ids), findings

@@ -32,7 +32,7 @@ def folder(raws: list[Raw], gold: list[int]) -> Labelled:
          "reply": None, "id": str(i), "mood_gold": "abcd"[place]}
         for i, place in enumerate(gold)
     ]  # fmt: skip
-    report = {"style": "letter", "teacher": "t", "prompt_sha256": "p", "server": "s", "input": "i"}
+    report = {"style": "letter", "teacher": "t", "revision": "", "prompt_sha256": "p", "server": "s", "input": "i"}
     return Labelled(Path("folder"), MOODS, report, rows, raws, {})
 
 

@@ -60,6 +60,19 @@ def test_a_file_that_cannot_be_written_does_not_stop_the_robot(tmp_path: Path) -
     assert capture.lost == 1
 
 
+def test_a_full_disk_spoils_no_line(tmp_path: Path) -> None:
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (150, 150)); from tinyclf import Capture; "
+        "from tests.test_capture import UNSURE; c = Capture(sys.argv[1]); "
+        "print([c(UNSURE, f'turn {i}') for i in range(4)], c.lost)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "c.jsonl")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[True, True, False, False] 2"
+    assert [row["utterance"] for row in lines(tmp_path / "c.jsonl")] == ["turn 0", "turn 1"]
+
+
 def _write(path: Path) -> None:
     capture = Capture(path)
     for i in range(300):

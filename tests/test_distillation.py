@@ -282,7 +282,7 @@ def test_a_corpus_and_a_labelled_folder_train_together(distilled: Path) -> None:
         {"teacher": "kitchen-llm", "prompt_sha256": "ab", "rows": 300},
         {"teacher": "kitchen-llm", "prompt_sha256": "cd", "rows": 200},
     ]
-    assert config["settings"]["schedule"]["distill_temperature"] == 2.0
+    assert config["settings"]["schedule"]["distill_temperature"] == 1.0
     teacher = report["teacher"]
     assert teacher["rows"] > 20
     for head in ("dish", "allergens"):
@@ -304,7 +304,7 @@ def test_soft_labels_are_learnt_as_soft_and_hard_ones_as_hard(tmp_path: Path, ki
     splits = split_rows([replace(row, family=row.place) for row in rows])
     divergence = {}
     for hard in (False, True):
-        schedule = Schedule(epochs=30, patience=30, batch=8, hard=hard)
+        schedule = Schedule(epochs=30, patience=30, batch=8, distill_temperature=2.0, hard=hard)
         settings = Settings(dim=16, filters=32, hidden=16, schedule=schedule, augment=False)
         found = fit(kitchen, splits, settings, tmp_path / str(hard))
         logits = predict(found.student, found.encoder, [row.turn for row in splits.test])["dish"]

@@ -143,12 +143,13 @@ def test_what_failed_is_asked_again_by_the_next_run(
     out, job = tmp_path / "out", (data, "--out", tmp_path / "out", "--labels", kitchen_files[1], *KITCHEN)
     with stub_server(off_label=0.3) as url:
         done = label(*job, "--url", url, "--attempts", 1)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, "a script that goes on must not do so without knowing"
     failed = [row for row in table(out) if row["error"]]
     assert 10 < len(failed) < 70
     assert {row["error"] for row in failed} == {"off-label"}
     assert all(row["dish"] is None and row["label_mass"] is None for row in failed)
     assert f"without labels: {len(failed)} off-label" in done.stderr
+    assert "--skip-bad" in done.stderr
     with stub_server() as url:
         assert label(*job, "--url", url).returncode == 0
         assert sum(stats(url)["asked"].values()) <= len(failed) + 2  # the probe asks twice
@@ -311,3 +312,41 @@ def test_a_real_llm_labels_real_utterances_and_survives_a_kill(
     else:
         assert all(max(p) == 1 for p in distributions)
         assert all(row["label_mass"] is None for row in rows)
+
+
+def test_a_head_with_the_name_of_another_column_is_refused_before_it_costs(tmp_path: Path, stub: str) -> None:
+    data = write_jsonl(tmp_path / "rows.jsonl", [{"utterance": "soup"}])
+    for heads in (["error"], ["family"], ["x", "x_gold"]):
+        text = 'name = "n"\n' + "".join(
+            f'[[heads]]\nname = "{h}"\n[[heads.classes]]\nname = "a"\n[[heads.classes]]\nname = "b"\n' for h in heads
+        )
+        (tmp_path / "labels.toml").write_text(text)
+        done = label(data, "--out", tmp_path / "out", "--labels", tmp_path / "labels.toml", *KITCHEN, "--url", stub)
+        assert done.returncode == 1
+        assert "a head's name is that of another column" in done.stderr
+
+
+def test_odd_text_in_any_kept_column_reaches_the_table(
+    kitchen_files: tuple[Path, Path], stub: str, tmp_path: Path
+) -> None:
+    data = write_jsonl(tmp_path / "rows.jsonl", [])
+    data.write_text('{"utterance": "hi \\ud83d", "id": "x\\ud83d", "family": "f\\udc00"}\n')
+    done = label(data, "--out", tmp_path / "out", "--labels", kitchen_files[1], *KITCHEN, "--url", stub)
+    assert done.returncode == 0, done.stderr
+    assert table(tmp_path / "out")[0]["id"] == "x?"
+
+
+def test_another_input_does_not_replace_a_table(kitchen_files: tuple[Path, Path], stub: str, tmp_path: Path) -> None:
+    one, two = (write_jsonl(tmp_path / f"{n}.jsonl", [{"utterance": n}]) for n in ("one", "two"))
+    how = ("--out", tmp_path / "out", "--labels", kitchen_files[1], *KITCHEN, "--url", stub)
+    assert label(one, *how).returncode == 0
+    done = label(two, *how)
+    assert done.returncode == 1
+    assert "holds the labels of" in done.stderr
+    assert [row["utterance"] for row in table(tmp_path / "out")] == ["one"]
+
+
+def test_the_table_is_for_its_owner_alone(kitchen_files: tuple[Path, Path], stub: str, tmp_path: Path) -> None:
+    data = write_jsonl(tmp_path / "rows.jsonl", [{"utterance": "soup"}])
+    assert label(data, "--out", tmp_path / "o", "--labels", kitchen_files[1], *KITCHEN, "--url", stub).returncode == 0
+    assert (tmp_path / "o" / "labels.parquet").stat().st_mode & 0o077 == 0

@@ -221,6 +221,25 @@ def test_every_failure_has_a_reason_and_no_words_of_the_child(
     assert error.__cause__ is None
 
 
+def test_a_refusal_that_quotes_the_turn_is_not_passed_on(kitchen: LabelSet) -> None:
+    import traceback
+
+    async def do(labeller: Labeller) -> str:
+        await probe(labeller)
+        try:
+            await labeller(TURN)
+        except LlmError as error:
+            assert error.reason == "rejected"
+            return "".join(traceback.format_exception(error))
+        raise AssertionError
+
+    said = asked(Stub(faults={"400": 1.0}, grace=2), do, kitchen, "openai", style="json")
+    assert TURN.utterance not in said
+    assert "HTTP 400" in said
+    with pytest.raises(LlmError, match="HTTP 400: the server rejects the request: injected"):
+        asked(Stub(faults={"400": 1.0}), probe, kitchen, "openai", style="json")
+
+
 def test_a_wrong_key_is_fatal(kitchen: LabelSet) -> None:
     with pytest.raises(LlmError, match="401") as caught:
         asked(Stub(key="secret"), lambda labeller: labeller(TURN), kitchen, "openai", key="wrong")

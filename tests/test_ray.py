@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from distill.journal import Entry, Journal
-from distill.ray_engine_exchange import ENTRY, KEY, QUEUE, TURN, Exchange, packed, unpacked
+from distill.ray_engine_exchange import ENTRY, QUEUE, TURN, Exchange, packed, unpacked
 from distill.ray_engine_worker import Worker
+from distill.table import KEY
 from tests.conftest import small_rows, write_jsonl
 from tests.servers import llama_server, stats, stub_server
 from tinyclf import Turn

@@ -1,6 +1,7 @@
 """Capture of unsure turns for relabelling: what a child said is written to a file. Off unless somebody makes one."""
 
 import contextlib
+import errno
 import json
 import os
 import threading
@@ -52,6 +53,9 @@ class Capture:
                 self.path.replace(self.path.with_name(f"{self.path.name}.1"))
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE)
         try:
-            os.write(handle, line)
+            os.fchmod(handle, PRIVATE)
+            if (written := os.write(handle, line)) < len(line):  # a full disk: half a line would spoil the next one
+                os.ftruncate(handle, os.fstat(handle).st_size - written)
+                raise OSError(errno.ENOSPC, "no space for the whole line")
         finally:
             os.close(handle)

@@ -62,11 +62,13 @@ def classify(
         decision = classifier(text, previous, reply)
         print(json.dumps(details(decision), ensure_ascii=False) if full else decision.to_json())
         return
-    bad = 0
-    for answer in decide_lines(classifier, sys.stdin.buffer, Capture(capture) if capture else None):
+    bad, unsure = 0, Capture(capture) if capture else None
+    for answer in decide_lines(classifier, sys.stdin.buffer, unsure):
         bad += isinstance(answer, str)
         shown = {"error": answer} if isinstance(answer, str) else details(answer) if full else dict(answer.labels)
         print(json.dumps(shown, ensure_ascii=False), flush=True)
+    if unsure and unsure.lost:
+        print(f"{unsure.lost} unsure turns could not be written to {unsure.path}", file=sys.stderr)
     if bad:
         print(f"{bad} bad lines; each has an error in its place", file=sys.stderr)
         raise typer.Exit(1)

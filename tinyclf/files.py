@@ -11,10 +11,10 @@ from typing import Any
 
 
 @contextmanager
-def whole_file(path: Path | str) -> Iterator[Path]:
+def whole_file(path: Path | str, *, private: bool = False) -> Iterator[Path]:
     """A temporary path beside ``path``; once the block has filled it, it is flushed to disk and takes its place.
 
-    On any error the old file stays and nothing is left behind.
+    On any error the old file stays and nothing is left behind. ``private``: its owner alone may read it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,16 +25,16 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(0o600 if private else 0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def write_whole(path: Path | str, content: bytes | str) -> None:
+def write_whole(path: Path | str, content: bytes | str, *, private: bool = False) -> None:
     """Write a file under a temporary name, flush it to disk and rename it; on any error the old file stays."""
-    with whole_file(path) as temporary:
+    with whole_file(path, private=private) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 

@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tinyclf.labelset import Head
+from tinyclf.labelset import Head, LabelSet
 from tinyclf.turn import Turn
 
 Distribution = Mapping[str, float]
 """Class to probability, for one head; classes that are left out have none."""
+Targets = Mapping[str, Distribution]
+"""Head to class to the probability that the class is right; a head that is absent has no label."""
 
 
 def turn_of(record: Mapping[str, Any], text_column: str = "utterance") -> Turn:
@@ -49,11 +51,41 @@ def label_of(head: Head, value: Any) -> Distribution | None:
     return target
 
 
+def gold_and_teacher(record: Mapping[str, Any], labels: LabelSet) -> tuple[Targets, Targets]:
+    """The gold labels of a record and those of a teacher, by head.
+
+    In a head's own column class probabilities are the teacher's word and everything else is gold; the column
+    ``<head>_gold`` is gold. ``ValueError`` says what is wrong with a label.
+    """
+    gold: dict[str, Distribution] = {}
+    teacher: dict[str, Distribution] = {}
+    names = {head.name for head in labels.heads}
+    for head in labels.heads:
+        value, beside = record.get(head.name), f"{head.name}_gold"
+        if (found := None if _is_empty(value) else label_of(head, value)) is not None:
+            (teacher if _is_soft(head, value) else gold)[head.name] = found
+        if beside not in names and (known := label_of(head, record.get(beside))) is not None:
+            if gold.get(head.name, known) != known:
+                raise ValueError(f"head {head.name!r}: its column and {beside!r} give two gold labels; keep one")
+            gold[head.name] = known
+    return gold, teacher
+
+
 def most_likely(head: Head, target: Distribution) -> str | tuple[str, ...]:
     """The most probable class of a one-of head, or those of an any-of head that are more likely than not."""
     if head.kind == "one-of":
         return max(target, key=target.__getitem__)
     return tuple(name for name in head.names if target.get(name, 0.0) >= 0.5)
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether a value has no number in any class, as a table's row without labels may come out."""
+    return isinstance(value, Mapping) and bool(value) and all(p is None for p in value.values())
+
+
+def _is_soft(head: Head, value: Any) -> bool:
+    """Whether a label gives class probabilities, as a mapping or as JSON of one."""
+    return isinstance(value, Mapping) or (isinstance(value, str) and value[:1] == "{" and value not in head.names)
 
 
 def _text(record: Mapping[str, Any], column: str, *, required: bool = False) -> str:

@@ -87,15 +87,20 @@ def _read_parquet(path: Path) -> Iterator[Record]:
     except pyarrow.ArrowInvalid as error:
         raise DataError(f"{path}: not a whole Parquet file: {error}") from error
     number = 0
-    for batch in file.iter_batches():
-        for record in batch.to_pylist():
-            number += 1
-            yield f"{path}:row {number}", record, ""
+    try:
+        for batch in file.iter_batches():
+            for record in batch.to_pylist():
+                number += 1
+                yield f"{path}:row {number}", record, ""
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: damaged after row {number}: {type(error).__name__}") from None
 
 
 def _read_hub(source: str) -> Iterator[Record]:
-    import datasets
-
+    try:
+        import datasets
+    except ImportError:
+        raise DataError(f"{source}: no such file; for a `datasets` id first pip install datasets") from None
     name, _, split = source.partition(":")
     try:
         data = datasets.load_dataset(name, split=split or "train")

@@ -73,7 +73,7 @@ def compare(
     if out:
         write_whole(out / "compare.json", json.dumps(found, indent=1) + "\n")
         write_whole(out / "compare.md", comparison_markdown(found).encode("utf-8", "replace"))
-        write_whole(out / "regressions.jsonl", regression_lines(regressed))
+        write_whole(out / "regressions.jsonl", regression_lines(regressed), private=True)
         say(f"written: {out}")
     typer.echo(f"verdict: {found['verdict']}")
     for reason in found["reasons"]:

@@ -63,7 +63,7 @@ def fit(
             help="Learn a teacher's labels at this temperature: above 1 its less likely classes count more, "
             "below 1 less. Without a teacher's labels it changes nothing.",
         ),
-    ] = 2.0,
+    ] = 1.0,
     gold_share: Annotated[
         float,
         typer.Option(

@@ -44,7 +44,7 @@ class Schedule:
     smoothing: float = 0.15
     borrow: float = 0.15
     seed: int = 0
-    distill_temperature: float = 2.0
+    distill_temperature: float = 1.0
     gold_share: float = 0.5
     hard: bool = False
 

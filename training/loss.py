@@ -25,7 +25,7 @@ class Taught:
 
     teacher: Mapping[str, Tensor]
     weights: Tensor
-    temperature: float = 2.0
+    temperature: float = 1.0
     gold_share: float = 0.5
 
     def at(self, rows: Sequence[int]) -> "Taught":

@@ -6,9 +6,9 @@ from typing import Any
 
 from tinyclf import LabelSet, Turn
 from tinyclf.labelset import Labels, as_tuple
-from tinyclf.records import most_likely, turn_of
+from tinyclf.records import Targets, gold_and_teacher, most_likely, turn_of
 from tinyclf.sources import Record
-from training.teacher import NOBODY, Source, Targets, gold_and_teacher, source_of, weight_of, why_no_label
+from training.teacher import NOBODY, Source, source_of, weight_of, why_no_label
 
 
 @dataclass(frozen=True, slots=True)

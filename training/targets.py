@@ -7,9 +7,8 @@ import numpy.typing as npt
 
 from tinyclf import LabelSet
 from tinyclf.labelset import as_tuple
-from tinyclf.records import most_likely
+from tinyclf.records import Targets, most_likely
 from training.rows import Row
-from training.teacher import Targets
 
 Array = npt.NDArray[np.float32]
 

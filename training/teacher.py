@@ -9,11 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tinyclf import LabelSet
-from tinyclf.labelset import Head
-from tinyclf.records import Distribution, label_of
 
-Targets = Mapping[str, Distribution]
-"""Head to class to the probability that the class is right; a head that is absent has no label."""
 Source = tuple[str, str]
 """The teacher's name and the SHA-256 of its prompt."""
 
@@ -21,26 +17,6 @@ NOBODY: Source = ("", "")
 ROUNDING = 1e-6
 """Sums of probabilities may pass 1 by so much."""
 SHORT = 60
-
-
-def gold_and_teacher(record: Mapping[str, Any], labels: LabelSet) -> tuple[Targets, Targets]:
-    """The gold labels of a record and those of a teacher, by head.
-
-    In a head's own column class probabilities are the teacher's word and everything else is gold; the column
-    ``<head>_gold`` is gold. ``ValueError`` says what is wrong with a label.
-    """
-    gold: dict[str, Distribution] = {}
-    teacher: dict[str, Distribution] = {}
-    names = {head.name for head in labels.heads}
-    for head in labels.heads:
-        value, beside = record.get(head.name), f"{head.name}_gold"
-        if (found := None if _is_empty(value) else label_of(head, value)) is not None:
-            (teacher if _is_soft(head, value) else gold)[head.name] = found
-        if beside not in names and (known := label_of(head, record.get(beside))) is not None:
-            if gold.get(head.name, known) != known:
-                raise ValueError(f"head {head.name!r}: its column and {beside!r} give two gold labels; keep one")
-            gold[head.name] = known
-    return gold, teacher
 
 
 def weight_of(record: Mapping[str, Any]) -> float:
@@ -69,16 +45,6 @@ def count_teachers(sources: Iterable[Source]) -> list[dict[str, Any]]:
     """For the provenance: every teacher and prompt with the number of its rows, most rows first."""
     counted = Counter(sources).most_common()
     return [{"teacher": name, "prompt_sha256": prompt, "rows": rows} for (name, prompt), rows in counted]
-
-
-def _is_empty(value: Any) -> bool:
-    """Whether a value has no number in any class, as a table's row without labels may come out."""
-    return isinstance(value, Mapping) and bool(value) and all(p is None for p in value.values())
-
-
-def _is_soft(head: Head, value: Any) -> bool:
-    """Whether a label gives class probabilities, as a mapping or as JSON of one."""
-    return isinstance(value, Mapping) or (isinstance(value, str) and value[:1] == "{" and value not in head.names)
 
 
 def _share(record: Mapping[str, Any], column: str) -> float:

@@ -43,16 +43,16 @@ def audit(
     labelled, out = read_labelled(folder), folder / "audit"
     found, calibration, given = run_audit(labelled)
     review, other = against_gold(labelled, given), None
-    if against:
+    if against:  # both without a prior, for gold has chosen none for the second
         second = read_labelled(against)
-        others = probabilities(second, Debias())
-        other = beside(labelled, second, given, others)
-        review += against_teacher(labelled, second, given, others)
+        plain, others = probabilities(labelled, Debias()), probabilities(second, Debias())
+        other = beside(labelled, second, plain, others)
+        review += against_teacher(labelled, second, plain, others)
     text = page(labelled.report, found, other)
     write_json(out / "report.json", {**found, "beside": other})
     write_whole(out / "report.md", text)
     plot_confusion(found, out / "confusion.png")
-    write_whole(out / "review.csv", as_csv(review).encode("utf-8", "replace"))
+    write_whole(out / "review.csv", as_csv(review).encode("utf-8", "replace"), private=True)
     write_json(out / "calibration.json", asdict(calibration))
     say(text)
     say(f"{len(review)} rows to look at: {out / 'review.csv'}")

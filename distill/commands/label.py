@@ -36,7 +36,7 @@ def label(
     prior: options.Prior = None,
     calibration: options.CalibrationFile = None,
     concurrency: options.Concurrency = 32,
-    attempts: options.Attempts = 8,
+    attempts: options.Attempts = 10,
     timeout: options.Timeout = 60.0,
     body: options.Body = "",
     limit: options.Limit = None,
@@ -73,7 +73,7 @@ def label(
     )  # fmt: skip
     prices = Prices(price_in, price_out, price_cached)
     if dry_run:
-        show_plan(source, teacher, prices)
+        show_plan(source, teacher, prices, out)
         return
     teacher, findings = teacher.probed()
     shared.describe(findings)
@@ -107,6 +107,12 @@ async def _run(job: Job, journal: Journal, concurrency: int, attempts: int, live
 def _sum_up(rows: Mapping[str, int], out: Path, live: Live) -> None:
     labelled, total = rows.get("labelled", 0), sum(rows.values())
     say(f"{out / TABLE}: {labelled:,} of {total:,} rows labelled; this run: {live.cost}")
-    if reasons := ", ".join(f"{count} {reason}" for reason, count in sorted(rows.items()) if reason != "labelled"):
-        say(f"without labels: {reasons}. The same command asks them again.")
-    say(f"next: python -m training fit --data {out} --out DIR")
+    for queue in (out / "ray").glob("*/queue.parquet"):
+        say(f"{queue}: left by a killed job on Ray, with what was said; finish that job or delete its folder")
+    if labelled == total:
+        say(f"next: python -m training fit --data {out} --out DIR")
+        return
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rows.items()) if reason != "labelled")
+    say(f"without labels: {reasons}. The same command asks them again.")
+    say(f"or go on without them: python -m training fit --data {out} --skip-bad --out DIR")
+    raise typer.Exit(1)

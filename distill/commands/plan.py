@@ -1,5 +1,7 @@
 """What a labelling job would ask and cost, without asking anything."""
 
+from pathlib import Path
+
 from rich.console import Console
 
 from distill.progress import Prices
@@ -12,7 +14,7 @@ CHARS_PER_TOKEN = 3.0
 """English runs to about four characters a token, Vietnamese in most tokenizers to about two."""
 
 
-def show_plan(source: Source, teacher: Teacher, prices: Prices) -> None:
+def show_plan(source: Source, teacher: Teacher, prices: Prices, out: Path) -> None:
     """Print the first prompt, then rows, calls, and tokens and cost as estimates."""
     labeller = teacher.labeller()
     systems = labeller.systems
@@ -29,6 +31,8 @@ def show_plan(source: Source, teacher: Teacher, prices: Prices) -> None:
         f"estimate, from characters: {tokens_in:,.0f} tokens in, {tokens_cached:,.0f} of them in the prompt that "
         f"servers cache; {tokens_out:,} out"
     )
+    if (out / "journal").exists():
+        say(f"{out} holds answers; those to the same prompt and model are not asked again, and not taken off here")
     worst, best = prices(tokens_in, 0, tokens_out), prices(tokens_in, tokens_cached, tokens_out)
     if worst:
         say(f"estimated cost: $ {worst:.2f}, with the prompt cached $ {best:.2f}")

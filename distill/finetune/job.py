@@ -18,6 +18,7 @@ from distill.finetune.train import Recipe, run, trainer_for
 from tinyclf import LabelSet
 from tinyclf.errors import DataError
 from tinyclf.files import sha256, write_json
+from tinyclf.llm.labeller import prompt_digest
 
 Report = dict[str, Any]
 
@@ -115,5 +116,5 @@ class Job:
             "orders": self.orders,
             "rows": {"train": len(self.split.train), "held_out": len(self.split.held_out)},
             "folded_system_role": chat.folded,
-            "prompt_sha256": sha256(json.dumps(["letter", {}, systems]).encode()),  # as Labeller.prompt_sha256
+            "prompt_sha256": prompt_digest("letter", {}, systems),
         }

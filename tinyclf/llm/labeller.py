@@ -30,8 +30,8 @@ class Labeller:
     ``order_count``: in how many orders the letters of each question are asked, to average out a liking for a place.
     ``together``: for JSON answers, all heads in one call; otherwise a call for each head, in parallel. ``timeout``:
     seconds for a whole answer. ``shots``: how many of the label set's examples stand in the prompt.
-    ``token_ids``: which letter a token id spells, where the server takes ids; ``probe`` finds them. ``body``: further
-    fields of every request, such as ``{"reasoning_effort": "low"}``.
+    ``server``, its name and version, and ``token_ids``, which letter a token id spells, are what ``probe`` finds.
+    ``body``: further fields of every request, such as ``{"reasoning_effort": "low"}``.
 
     >>> async with Labeller(default_labels(), BACKENDS["vllm"], "microsoft/Phi-3-mini-4k-instruct") as ask:
     ...     answer = await ask(Turn("con làm được rồi"))
@@ -50,11 +50,13 @@ class Labeller:
         together: bool = True,
         shots: int | None = None,
         timeout: float = 30.0,
+        server: str = "",
         token_ids: Mapping[int, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> None:
         self.labels, self.backend, self.model, self.style, self.timeout = labels, backend, model, style, timeout
         self.transport = Transport(url or backend.url, key or os.environ.get(backend.key_variable, "") or "none")
+        self.server = server or backend.name
         self.token_ids: Mapping[int, str] = token_ids or {}
         self.body = dict(body or {})
         prompt, asked = Prompt(labels, shots), questions(labels)
@@ -94,7 +96,7 @@ class Labeller:
     @property
     def prompt_sha256(self) -> str:
         """The digest of all that is asked besides the turn; answers to other prompts are other answers."""
-        return sha256(json.dumps([self.style, self.body, self.systems]).encode())
+        return prompt_digest(self.style, self.body, self.systems)
 
     async def ask(self, system: str, turn: Turn, fields: Fields) -> Reply:
         """One call."""
@@ -133,6 +135,11 @@ class Labeller:
         if clash := self.labels.conflicts(labels):
             raise LlmError("conflict", f"the answer joins {clash[0][0]} and {clash[0][1]}, declared incompatible")
         return one_hot(self.labels, labels), None, replies
+
+
+def prompt_digest(style: Style, body: Mapping[str, Any], systems: Sequence[str]) -> str:
+    """The digest of a style, further request fields and system messages."""
+    return sha256(json.dumps([style, dict(body), list(systems)]).encode())
 
 
 async def _all(calls: Sequence[Coroutine[Any, Any, Reply]]) -> list[Reply]:

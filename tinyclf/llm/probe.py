@@ -39,22 +39,23 @@ class Findings:
 
 async def probe(labeller: Labeller) -> Findings:
     """Find out what the labeller's server honours; ``LlmError`` (fatal) names what it needs and the server lacks."""
-    url = labeller.transport.url
+    url, labeller.transport.quote = labeller.transport.url, True
     try:
         async with asyncio.timeout(labeller.timeout):
             return await _probed(labeller)
     except LlmError as error:
-        said = f" (it says: {error.__notes__[0]})" if getattr(error, "__notes__", None) else ""
-        raise LlmError(error.reason, f"{url}: {error}{said}", fatal=True) from None
+        raise LlmError(error.reason, f"{url}: {error}", fatal=True) from None
     except TimeoutError:
         raise LlmError("timeout", f"{url}: no answer within {labeller.timeout:g} s", fatal=True) from None
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         raise LlmError("bad-body", f"{url}: it does not speak the OpenAI protocol ({error!r})", fatal=True) from None
+    finally:
+        labeller.transport.quote = False
 
 
 async def _probed(labeller: Labeller) -> Findings:
     server, model, warnings = await _identity(labeller)
-    labeller.model = model
+    labeller.model, labeller.server = model, server
     if labeller.style == "json":
         constrained, length, more = await _constrained(labeller)
         return Findings(server, model, "json", length, constrained=constrained, warnings=[*warnings, *more])

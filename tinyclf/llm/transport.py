@@ -14,10 +14,8 @@ except ImportError as error:
 
 Body = dict[str, Any]
 
-FATAL = {401: "the key is refused", 403: "the key has no access", 404: "no such model or route"}
+FATAL = {401: "the key is refused", 404: "no such model or route"}
 OVERLOAD = (429, 503, 529)
-LONGEST_WAIT = 120.0
-"""Seconds; a server that asks for more is taken to mean this much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +31,14 @@ class Reply:
 
 
 class Transport:
-    """Sends chat requests to one OpenAI-compatible server. It never tries twice: that is for its caller to decide."""
+    """Sends chat requests to one OpenAI-compatible server. It never tries twice: that is for its caller to decide.
+
+    ``quote``: whether errors tell what the server says. It may quote the turn, so only the probe, whose turn is its
+    own, may switch it on.
+    """
 
     def __init__(self, url: str, key: str) -> None:
-        self.url = url.rstrip("/")
+        self.url, self.quote = url.rstrip("/"), False
         self._client = openai.AsyncOpenAI(base_url=self.url, api_key=key, max_retries=0, timeout=httpx2.Timeout(None))
 
     async def chat(self, body: Body) -> Reply:
@@ -62,7 +64,7 @@ class Transport:
                 return await self._client.post(route, cast_to=httpx2.Response, body=body)
             return await self._client.get(route, cast_to=httpx2.Response)
         except openai.APIStatusError as error:
-            raise _refusal(error) from None  # the cause may quote the turn
+            raise _refusal(error, self.quote) from None  # the cause may quote the turn
         except openai.APITimeoutError:
             raise LlmError("timeout", "no answer in time") from None
         except openai.APIConnectionError as error:
@@ -70,16 +72,12 @@ class Transport:
             raise LlmError("connection", f"no connection, or it broke ({kind}): is the server up?") from None
 
 
-def server_message(error: openai.APIStatusError) -> str:
-    """What the server says is wrong; only for requests that hold no child's words."""
-    body = error.body if isinstance(error.body, dict) else {}
-    return str(body.get("message") or body.get("detail") or error.message)
-
-
-def _refusal(error: openai.APIStatusError) -> LlmError:
+def _refusal(error: openai.APIStatusError, quote: bool) -> LlmError:
     status = error.status_code
     if status in FATAL:
         return LlmError("refused", f"HTTP {status}: {FATAL[status]}", fatal=True)
+    if status == 403:  # of one request, as of a filter, or of all: the probe has seen which
+        return LlmError("refused", "HTTP 403: the server refuses the request")
     if status in OVERLOAD:
         wait = _retry_after(error.response.headers)
         return LlmError("overload", f"HTTP {status}: the server is busy", retry_after=wait)
@@ -87,9 +85,9 @@ def _refusal(error: openai.APIStatusError) -> LlmError:
         return LlmError("timeout", "HTTP 408: the server gave up waiting")
     if status >= 500:
         return LlmError("server", f"HTTP {status}: the server failed")
-    found = LlmError("rejected", f"HTTP {status}: the server rejects the request")
-    found.add_note(server_message(error))  # seen by those who ask without a child's words: the probe
-    return found
+    body = error.body if isinstance(error.body, dict) else {}
+    said = f": {body.get('message') or body.get('detail') or error.message}" if quote else ""
+    return LlmError("rejected", f"HTTP {status}: the server rejects the request{said}")
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
@@ -98,7 +96,7 @@ def _retry_after(headers: httpx2.Headers) -> float | None:
         wait = float(headers.get("retry-after", ""))
     except ValueError:
         return None
-    return min(max(wait, 0.0), LONGEST_WAIT) if math.isfinite(wait) else None
+    return max(wait, 0.0) if math.isfinite(wait) else None
 
 
 def _json(response: httpx2.Response) -> Any:
@@ -113,10 +111,10 @@ def _reply(body: Any) -> Reply:
         choice = body["choices"][0]
         content, cut = choice["message"]["content"] or "", choice.get("finish_reason") == "length"
         usage = body.get("usage") or {}
-        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-        counts = (usage.get("prompt_tokens") or 0, cached, usage.get("completion_tokens") or 0)
+        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+        counts = [int(count or 0) for count in (usage.get("prompt_tokens"), cached, usage.get("completion_tokens"))]
         if not isinstance(content, str):
             raise TypeError
-    except (KeyError, IndexError, TypeError, AttributeError):
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError):
         raise LlmError("bad-body", "HTTP 200 without an answer in it") from None
-    return Reply(content, choice.get("logprobs"), cut, *map(int, counts))
+    return Reply(content, choice.get("logprobs"), cut, *counts)
