@@ -226,12 +226,10 @@ def test_a_refusal_that_quotes_the_turn_is_not_passed_on(kitchen: LabelSet) -> N
 
     async def do(labeller: Labeller) -> str:
         await probe(labeller)
-        try:
+        with pytest.raises(LlmError) as caught:
             await labeller(TURN)
-        except LlmError as error:
-            assert error.reason == "rejected"
-            return "".join(traceback.format_exception(error))
-        raise AssertionError
+        assert caught.value.reason == "rejected"
+        return "".join(traceback.format_exception(caught.value))
 
     said = asked(Stub(faults={"400": 1.0}, grace=2), do, kitchen, "openai", style="json")
     assert TURN.utterance not in said
