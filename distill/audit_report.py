@@ -8,6 +8,8 @@ from distill.audit import Figures
 from tinyclf.files import whole_file
 from tinyclf.tables import markdown
 
+WEAK = 0.2
+"""Cohen's kappa up to which agreement is called slight (Landis and Koch, Biometrics 33, 1977)."""
 COLUMNS = ("n", "accuracy", "kappa", "macro-F1")
 CALIBRATED = tuple(f"{name} {when}" for name in ("ece", "nll", "brier") for when in ("before", "after"))
 
@@ -21,6 +23,11 @@ def page(report: Mapping[str, Any], found: Figures, other: Figures | None) -> st
         f"answered rows of `{report['input']}`. **Best prior: {best}**{_temperatures(found)}.\n",
         '"After" is with a temperature that was fitted on other families than those it is judged on.\n',
     ]
+    weak = [q for q, f in found["priors"][best].items() if f["n"] and (f["kappa"] or 0.0) < WEAK]
+    if weak:
+        parts.append(
+            f"**Hardly better than chance on {', '.join(weak)}: kappa below {WEAK}. Do not train on these.**\n"
+        )
     for name, by_question in found["priors"].items():
         columns = [c for c in (*COLUMNS, *CALIBRATED) if any(c in figures for figures in by_question.values())]
         parts += [f"## Prior: {name}\n", _by_question(columns, by_question)]

@@ -143,6 +143,7 @@ def test_an_audit_leaves_report_picture_review_and_calibration(gold: tuple[Path,
     text = (place / "audit" / "report.md").read_text()
     assert "Best prior" in text
     assert "## Slices" in text
+    assert "Hardly better than chance" in text, "the stub's answers have nothing to do with gold"
     with (place / "audit" / "review.csv").open(newline="", encoding="utf-8") as file:
         review = list(csv.DictReader(file))
     assert {row["why"] for row in review} == {"differs from gold", "least sure"}
