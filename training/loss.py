@@ -20,7 +20,7 @@ class Taught:
     """What a teacher adds to the loss.
 
     ``teacher``: per head soft labels of shape (rows, classes), NaN where the teacher gave none; ``weights``: how far
-    each row counts, shape (rows,); ``gold_share``: the part of gold where a row has both.
+    they count where there is no gold, shape (rows,); ``gold_share``: the part of gold where a row has both.
     """
 
     teacher: Mapping[str, Tensor]
@@ -104,7 +104,7 @@ def _both(head: Head, scores: Tensor, gold: Tensor, smoothing: float, taught: Ta
     cost[has_gold] += share[has_gold] * _cross_entropy(head, scores[has_gold], gold[has_gold], smoothing, "none")
     divergence = distillation(head, scores[has_teacher], teacher[has_teacher], taught.temperature)
     cost[has_teacher] += (1 - share[has_teacher]) * divergence
-    weights = taught.weights * (has_gold | has_teacher)
+    weights = torch.where(has_gold, 1.0, taught.weights * has_teacher)
     return (weights * cost).sum() / weights.sum().clamp(min=TINY)
 
 

@@ -16,7 +16,7 @@ class Row:
     """One labelled turn; ``family`` names the rows that must land in the same split.
 
     ``gold`` are labels as people gave them, ``teacher`` the soft labels of a teacher, ``source`` says which one.
-    ``weight`` is how far the row counts in training, 0 to 1: less than 1 only where a teacher alone speaks.
+    ``weight``, 0 to 1, is how far a teacher's labels count in training, for the heads on which it alone speaks.
     """
 
     turn: Turn
@@ -92,7 +92,6 @@ def _row(place: str, record: Mapping[str, Any], labels: LabelSet, text_column: s
     gold, teacher = gold_and_teacher(record, labels)
     if not gold and not teacher:
         raise ValueError(why_no_label(record, labels))
-    weight = weight_of(record) if teacher else 1.0
     known = {head.name: most_likely(head, gold[head.name]) for head in labels.heads if head.name in gold}
     if clash := labels.conflicts(known):  # a teacher is asked about each head by itself: its answers may clash
         raise ValueError(f"incompatible labels: {clash[0][0]} and {clash[0][1]}")
@@ -105,6 +104,6 @@ def _row(place: str, record: Mapping[str, Any], labels: LabelSet, text_column: s
         lang=str(record.get("lang") or ""),
         topic=place.rpartition(":")[0].rpartition("/")[2].partition(".")[0],
         teacher=teacher,
-        weight=1.0 if gold else weight,
+        weight=weight_of(record) if teacher else 1.0,
         source=source_of(record) if teacher else NOBODY,
     )
