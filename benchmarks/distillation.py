@@ -60,11 +60,7 @@ def main(
         far = workers.submit(taught, labels, pool, splits.dev, splits.calibration, [row.turn for row in held])
         given, others = out_of_fold(workers, labels, pool, splits.dev, splits.calibration), far.result()
         arms = _arms(labels, pool, given, _parts(labels, held, others, splits), splits)
-        asked = [
-            (labels, replace(arm, schedule=replace(arm.schedule, seed=seed)), sets)
-            for arm in arms
-            for seed in range(seeds)
-        ]
+        asked = [(labels, _seeded(arm, seed), sets) for arm in arms for seed in range(seeds)]
         done = list(track(workers.map(_taught_student, asked), "students", total=len(asked), console=console))
     found: dict[str, Any] = {
         "machine": host,

@@ -15,7 +15,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-FAULTS = ("400", "429", "503", "500", "timeout", "broken", "drop", "blank", "off-label", "error-200", "not-json", "nan")
 LETTER_LINE = re.compile(r"^([A-Za-z])\. (.+)$", re.MULTILINE)
 FLAT = {"object": "error", "type": "BadRequestError", "param": None}
 
@@ -26,8 +25,9 @@ class DroppedError(Exception):
 
 @dataclass
 class Stub:
-    """``faults``: name to rate, 0 to 1. ``log_probabilities``, ``constrained``: whether it honours such requests.
+    """``faults``: name to rate, 0 to 1; the names are those that ``_chat`` knows.
 
+    ``log_probabilities``, ``constrained``: whether it honours such requests.
     ``flat_errors``: TensorRT-LLM's error bodies instead of OpenAI's. ``stall``: seconds that a "timeout" lasts.
     ``grace``: the first so many answers are without faults, so that a probe gets through.
     """

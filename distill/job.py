@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,7 +42,7 @@ class Job:
         return {
             "teacher": self.teacher.model,
             "revision": self.teacher.revision,
-            "prompt_sha256": self.teacher.labeller().prompt_sha256,
+            "prompt_sha256": self.teacher.prompt_sha256,
         }
 
     @property
@@ -73,8 +72,8 @@ class Job:
     def finish(self, journal: Journal) -> Mapping[str, int]:
         """Write the table and the report; how many rows are labelled, and how many are not for which reason."""
         debias = Debias(self._means(journal), self.calibration.temperatures if self.calibration else {})
-        write_table(self.folder / TABLE, self.source.labels, self.source, journal, debias, self.provenance)
-        rows = Counter(journal.status(item.key) for item in self.source)
+        path, labels = self.folder / TABLE, self.source.labels
+        rows = write_table(path, labels, self.source, journal, debias, self.provenance)
         found: dict[str, Any] = {
             **self.provenance,
             "server": self.findings.server,

@@ -52,8 +52,7 @@ class Labelled:
         for i, row in enumerate(self.rows):
             value = row[f"{question.head.name}_gold"]
             if value is not None:
-                answer = ("yes" if question.about in value else "no") if question.about else value
-                found[i] = list(question.options).index(answer)
+                found[i] = question.place(value)
         return found
 
 

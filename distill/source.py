@@ -11,6 +11,7 @@ from tinyclf import LabelSet, Turn
 from tinyclf.files import sha256
 from tinyclf.records import Targets, gold_and_teacher, turn_of
 from tinyclf.sources import read_records
+from tinyclf.turn import encodable
 
 KEPT = ("id", "lang", "family")
 """Columns that go into the output as they are."""
@@ -76,11 +77,6 @@ class Source:
         gold, _ = gold_and_teacher(record, self.labels)
         kept = {name: encodable(str(record[name])) for name in KEPT if record.get(name) is not None}
         return Item(place, key_of(turn), turn, kept, gold)
-
-
-def encodable(text: str) -> str:
-    """Lone surrogates, which neither UTF-8 nor Parquet can hold, become question marks."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def key_of(turn: Turn) -> str:

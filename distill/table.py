@@ -1,5 +1,6 @@
 """The table of a labelling job: every input row once, in the input's order, with its labels or the reason for none."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -10,12 +11,12 @@ import pyarrow.parquet as pq
 
 from distill.debias import Debias, to_heads
 from distill.journal import Entry, Journal
-from distill.source import KEPT, Item, encodable
+from distill.source import KEPT, Item
 from tinyclf import LabelSet
 from tinyclf.errors import DataError
 from tinyclf.files import whole_file
 from tinyclf.records import most_likely
-from tinyclf.turn import SEGMENTS
+from tinyclf.turn import SEGMENTS, encodable
 
 GROUP = 4096
 KEY = "key"
@@ -42,12 +43,18 @@ def schema(labels: LabelSet) -> pa.Schema:
 
 def write_table(
     path: Path, labels: LabelSet, items: Iterable[Item], journal: Journal, debias: Debias, provenance: Mapping[str, str]
-) -> None:
-    """Write the table as Parquet, whole or not at all, a group of rows at a time."""
+) -> Counter[str]:
+    """Write the table as Parquet, whole or not at all, a group of rows at a time.
+
+    Returns how many rows are ``labelled``, and how many are not for which reason.
+    """
+    counts: Counter[str] = Counter()
     with whole_file(path, private=True) as temporary, pq.ParquetWriter(temporary, schema(labels)) as writer:
         rows = _rows(labels, items, journal, debias, provenance)
         while group := list(islice(rows, GROUP)):
             writer.write_table(pa.Table.from_pylist(group, writer.schema))
+            counts.update(row.get("error") or "labelled" for row in group)
+    return counts
 
 
 def _rows(

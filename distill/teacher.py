@@ -12,7 +12,10 @@ from tinyclf.llm.labeller import Style
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """All that ``Labeller`` takes. ``revision`` is the user's word for the model's version; no server tells it."""
+    """All that ``Labeller`` takes. ``revision`` is the user's word for the model's version; no server tells it.
+
+    ``server``, ``prompt_sha256`` and ``token_ids`` are known once it is ``probed``.
+    """
 
     labels: LabelSet
     backend: str
@@ -26,6 +29,7 @@ class Teacher:
     together: bool = True
     timeout: float = 60.0
     server: str = ""
+    prompt_sha256: str = ""
     token_ids: Mapping[int, str] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
 
@@ -44,4 +48,8 @@ class Teacher:
     async def _probed(self) -> tuple[Self, Findings]:
         async with self.labeller() as labeller:
             findings = await probe(labeller)
-            return replace(self, model=findings.model, server=findings.server, token_ids=labeller.token_ids), findings
+            probed = replace(
+                self, model=findings.model, server=findings.server, prompt_sha256=labeller.prompt_sha256,
+                token_ids=labeller.token_ids,
+            )  # fmt: skip
+            return probed, findings

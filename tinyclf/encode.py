@@ -2,7 +2,7 @@
 
 from sentencepiece import SentencePieceProcessor
 
-from tinyclf.turn import check_types
+from tinyclf.turn import check_types, encodable
 
 PAD = 0
 """The id at both ends of a sequence, between segments and behind shorter rows of a batch."""
@@ -58,13 +58,8 @@ class Encoder:
         try:
             return self._encode(text)  # type: ignore[no-any-return]
         except Exception:  # its kind for lone surrogates differs between versions of the binding
-            return self._encode(_encodable(text))  # type: ignore[no-any-return]
+            return self._encode(encodable(text))  # type: ignore[no-any-return]
 
     def normalise(self, text: str) -> str:
         """The text as the student sees it, for reports and duplicate checks."""
-        return str(self._processor.normalize(_encodable(text))).replace("▁", " ").strip()
-
-
-def _encodable(text: str) -> str:
-    """Lone surrogates, which UTF-8 cannot hold, become question marks."""
-    return text.encode("utf-8", "replace").decode()
+        return str(self._processor.normalize(encodable(text))).replace("▁", " ").strip()

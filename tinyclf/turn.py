@@ -23,3 +23,8 @@ def check_types(utterance: object, previous: object, reply: object) -> None:
     for name, value in zip(SEGMENTS, (utterance, previous, reply), strict=True):
         if not isinstance(value, str):
             raise InputError(f"{name} must be str, got {type(value).__name__}")
+
+
+def encodable(text: str) -> str:
+    """The text with lone surrogates, which UTF-8 cannot hold, as question marks."""
+    return text.encode("utf-8", "replace").decode()

@@ -10,6 +10,7 @@ from sentencepiece import SentencePieceTrainer, sentencepiece_model_pb2
 
 from tinyclf.encode import PAD, UNKNOWN
 from tinyclf.errors import DataError
+from tinyclf.turn import encodable
 from training.augment import without_diacritics
 from training.normalise import STRETCHED, write_rules
 from training.rows import Row
@@ -23,7 +24,7 @@ def train_tokenizer(rows: Iterable[Row], vocabulary: int = 5000) -> bytes:
     recognisers and keyboards write Vietnamese.
     """
     texts = sorted({text for row in rows for text in (row.turn.utterance, row.turn.previous, row.turn.reply) if text})
-    texts = [text.encode("utf-8", "replace").decode() for text in texts]  # lone surrogates
+    texts = [encodable(text) for text in texts]
     texts += [plain for text in texts if (plain := without_diacritics(text)) != text]
     if not texts:
         raise DataError("no text to train a tokenizer on")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from distill.source import Item
 from tinyclf import LabelSet
 from tinyclf.errors import DataError
-from tinyclf.labelset import as_tuple
 from tinyclf.llm.prompt import Prompt, written
 from tinyclf.llm.question import LETTERS, Order, Question, orders, questions
 from tinyclf.records import Distribution, most_likely
@@ -72,6 +71,4 @@ def letter(ask: Ask, gold: Distribution) -> str:
 
 def right(question: Question, gold: Distribution) -> int:
     """The place of the right option in ``question.options``."""
-    said = as_tuple(most_likely(question.head, gold))
-    wanted = ("yes" if question.about in said else "no") if question.about else said[0]
-    return list(question.options).index(wanted)
+    return question.place(most_likely(question.head, gold))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyclf.errors import LlmError
-from tinyclf.labelset import Head, LabelSet, as_tuple
+from tinyclf.labelset import Head, LabelSet
 from tinyclf.llm.question import LETTERS, Order, questions
 
 Raw = Mapping[str, Sequence[Sequence[float]]]
@@ -100,9 +100,8 @@ def one_hot(labels: LabelSet, answered: Mapping[str, str | tuple[str, ...]]) -> 
     """Labels without probabilities in the form of ``Answer.raw``: one order, all mass on what was said."""
     raw: dict[str, list[list[float]]] = {}
     for question in questions(labels):
-        said = as_tuple(answered[question.head.name])
-        wanted = ["yes" if question.about in said else "no"] if question.about else said
-        raw[question.key] = [[float(option in wanted) for option in question.options]]
+        place = question.place(answered[question.head.name])
+        raw[question.key] = [[float(i == place) for i in range(len(question.options))]]
     return raw
 
 

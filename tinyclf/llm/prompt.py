@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tinyclf.labelset import Head, Labels, LabelSet, as_tuple
 from tinyclf.llm.question import LETTERS, Order, Question
-from tinyclf.turn import SEGMENTS, Turn
+from tinyclf.turn import SEGMENTS, Turn, encodable
 
 Messages = list[dict[str, str]]
 
@@ -42,7 +42,7 @@ def messages(system: str, turn: Turn) -> Messages:
 def written(turn: Turn) -> str:
     """A turn as one line of JSON; absent segments are left out, lone surrogates become question marks."""
     said = {name: text for name in SEGMENTS if (text := getattr(turn, name)) or name == "utterance"}
-    return json.dumps(said, ensure_ascii=False).encode("utf-8", "replace").decode()
+    return encodable(json.dumps(said, ensure_ascii=False))
 
 
 def _guide(labels: LabelSet, shots: int | None) -> str:

@@ -5,7 +5,7 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinyclf.labelset import Head, LabelSet
+from tinyclf.labelset import Head, LabelSet, as_tuple
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
 YES_NO = ("yes", "no")
@@ -30,6 +30,11 @@ class Question:
     def options(self) -> Sequence[str]:
         """What there is to choose from."""
         return YES_NO if self.about else self.head.names
+
+    def place(self, label: str | Sequence[str]) -> int:
+        """The place among the options of the one that a label of the head makes right."""
+        said = as_tuple(label)
+        return list(self.options).index(("yes" if self.about in said else "no") if self.about else said[0])
 
 
 def questions(labels: LabelSet) -> tuple[Question, ...]:
