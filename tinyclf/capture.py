@@ -1,61 +1,98 @@
 """Capture of unsure turns for relabelling: what a child said is written to a file. Off unless somebody makes one."""
 
+import calendar
 import contextlib
 import errno
 import json
 import os
 import threading
+import time
 from pathlib import Path
 
 from tinyclf.decision import Decision
 
+try:
+    import fcntl
+except ImportError:  # Windows: there several processes need a file each
+    fcntl = None  # type: ignore[assignment]
+
 PRIVATE = 0o600
 DEFAULT_LIMIT = 50_000_000
+DEFAULT_DAYS = 30.0
+DAY = 86_400
 
 
 class Capture:
     """Appends turns of which the student was unsure to a JSON Lines file that its owner alone can read.
 
-    A row holds the turn, and the student's guess and confidence under ``guess``: never as labels, for it is what shall
-    be corrected. When the file would pass ``limit`` bytes it becomes ``NAME.1``, in place of an older one, so both
-    together never take more than twice the limit. Safe from many threads and processes. It never raises while the
-    robot talks: what could not be written is counted in ``lost``.
+    A row holds the turn, the day, and under ``guess`` what was decided, by whom and how confidently: never as labels,
+    for it is what shall be corrected. When the file would pass ``limit`` bytes, or its first row is ``days`` old, it
+    becomes ``NAME.1``, in place of an older one. So both together never take more than twice the limit, and where
+    turns keep coming no row outlives twice the days; ``tidy`` sees to that where none come. Safe from many threads and
+    processes. It never raises while the robot talks: what could not be written is counted in ``lost``.
 
     >>> capture = Capture("unsure.jsonl")
     >>> decision = clf(utterance, previous)
     >>> capture(decision, utterance, previous)
     """
 
-    def __init__(self, path: Path | str, limit: int = DEFAULT_LIMIT) -> None:
-        self.path, self.limit, self.lost = Path(path), limit, 0
+    def __init__(self, path: Path | str, limit: int = DEFAULT_LIMIT, days: float = DEFAULT_DAYS) -> None:
+        self.path, self.limit, self.days, self.lost = Path(path), limit, days, 0
+        self._old = self.path.with_name(f"{self.path.name}.1")
         self._lock = threading.Lock()
+        self.tidy()
+
+    @staticmethod
+    def wants(decision: Decision) -> bool:
+        """Whether the student was unsure of the turn, whoever decided it in the end."""
+        return decision.source == "teacher" or (decision.source == "student" and not decision.sure)
 
     def __call__(self, decision: Decision, utterance: str, previous: str = "", reply: str = "") -> bool:
         """Write the turn when the student was unsure of it; whether it was written."""
-        if decision.sure or decision.source != "student":
+        if not self.wants(decision):
             return False
         turn = {"utterance": utterance, "previous": previous, "reply": reply}
         said = {name: text for name, text in turn.items() if text}
-        row = {**said, "guess": {**decision.labels, "confidence": round(decision.confidence, 4)}}
+        guess = {**decision.labels, "confidence": round(decision.confidence, 4), "source": decision.source}
+        row = {**said, "guess": guess, "day": time.strftime("%Y-%m-%d", time.gmtime())}
         line = json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         try:
             with self._lock:
-                self._append(line)
+                while not self._append(line):
+                    pass
         except OSError:
             self.lost += 1
             return False
         return True
 
-    def _append(self, line: bytes) -> None:
-        """One write call for one line, so that lines of several processes do not mix."""
-        with contextlib.suppress(FileNotFoundError):
-            if self.path.stat().st_size + len(line) > self.limit:
-                self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+    def tidy(self) -> None:
+        """Rotate the file when its first row is too old, and delete the older one when its last row is."""
+        oldest = time.time() - self.days * DAY
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            with self.path.open("rb") as file:
+                day = json.loads(file.readline())["day"]
+            if calendar.timegm(time.strptime(day, "%Y-%m-%d")) + DAY < oldest:
+                self.path.replace(self._old)
+        with contextlib.suppress(OSError):
+            if self._old.stat().st_mtime < oldest:
+                self._old.unlink()
+
+    def _append(self, line: bytes) -> bool:
+        """Write one line, or rotate and say that it is still to be written; the lock is for other processes."""
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE)
         try:
+            if fcntl:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            found = os.fstat(handle)
+            if not os.path.samestat(found, self.path.stat()):
+                return False  # another process has just rotated it
+            if found.st_size and found.st_size + len(line) > self.limit:
+                self.path.replace(self._old)
+                return False
             os.fchmod(handle, PRIVATE)
             if (written := os.write(handle, line)) < len(line):  # a full disk: half a line would spoil the next one
-                os.ftruncate(handle, os.fstat(handle).st_size - written)
-                raise OSError(errno.ENOSPC, "no space for the whole line")
+                os.ftruncate(handle, found.st_size)
+                raise OSError(errno.ENOSPC, f"no space for the whole line, only for {written} bytes")
+            return True
         finally:
             os.close(handle)

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 
 from tinyclf.bundle import MODEL, Bundle, read_bundle
-from tinyclf.decision import Decision
+from tinyclf.decision import Decision, Source
 from tinyclf.decode import Decoder
 from tinyclf.encode import PAD, UNKNOWN, Encoder
 from tinyclf.errors import BundleError
@@ -56,7 +56,7 @@ class Classifier:
         if not ids:
             return self._default((perf_counter_ns() - start) / 1000)
         outputs = self._run(self._outputs, {INPUT: np.array([ids], dtype=np.int64)})
-        return self._decision([output.tolist()[0] for output in outputs], start)
+        return self.decided([output.tolist()[0] for output in outputs], start=start)
 
     def batch(self, turns: Iterable[Turn | str]) -> list[Decision]:
         """Decide many turns, in order; the same decisions as one by one, and faster. ``microseconds`` is the mean."""
@@ -72,17 +72,23 @@ class Classifier:
                 found[i] = row
         each = (perf_counter_ns() - start) / 1000 / max(len(rows), 1)
         return [
-            self._decision(found[i], microseconds=each) if i in found else self._default(each) for i in range(len(rows))
+            self.decided(found[i], microseconds=each) if i in found else self._default(each) for i in range(len(rows))
         ]
 
-    def _decision(self, rows: list[list[float]], start: int = 0, microseconds: float = 0.0) -> Decision:
+    def decided(
+        self, rows: list[list[float]], source: Source = "student", start: int = 0, microseconds: float = 0.0
+    ) -> Decision:
+        """The decision that class probabilities, a row for each head, come to at this operating point.
+
+        ``start``: when the decision began, by ``perf_counter_ns``; without it ``microseconds`` stands as given.
+        """
         chosen, confidence, sure = self._decoder(rows)
         labels: dict[str, str | tuple[str, ...]] = {}
         for h, (head, names) in enumerate(self._heads):
             labels[head] = names[chosen[h][0]] if self._one_of[h] else tuple(names[c] for c in chosen[h])
         if start:
             microseconds = (perf_counter_ns() - start) / 1000
-        return Decision(labels, confidence, sure, "student", microseconds, self._heads, rows)
+        return Decision(labels, confidence, sure, source, microseconds, self._heads, rows)
 
     def _default(self, microseconds: float) -> Decision:
         return Decision(self.labels.default, 0.0, False, "default", microseconds)

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,7 +13,6 @@ from rich.table import Table
 from tinyclf import check as timing
 from tinyclf.capture import Capture
 from tinyclf.classifier import Classifier
-from tinyclf.decision import Decision
 from tinyclf.pipe import decide_lines
 from tinyclf.terminal import run_app
 from tinyclf.turn import Turn
@@ -60,12 +59,12 @@ def classify(
     classifier = Classifier.load(bundle, point)
     if text is not None:
         decision = classifier(text, previous, reply)
-        print(json.dumps(details(decision), ensure_ascii=False) if full else decision.to_json())
+        print(json.dumps(decision.to_dict(), ensure_ascii=False) if full else decision.to_json())
         return
     bad, unsure = 0, Capture(capture) if capture else None
     for answer in decide_lines(classifier, sys.stdin.buffer, unsure):
         bad += isinstance(answer, str)
-        shown = {"error": answer} if isinstance(answer, str) else details(answer) if full else dict(answer.labels)
+        shown = {"error": answer} if isinstance(answer, str) else answer.to_dict() if full else dict(answer.labels)
         print(json.dumps(shown, ensure_ascii=False), flush=True)
     if unsure and unsure.lost:
         print(f"{unsure.lost} unsure turns could not be written to {unsure.path}", file=sys.stderr)
@@ -125,20 +124,6 @@ def check(
         )
         raise typer.Exit(1)
     console.print(f"passed: P99 is under {timing.LIMIT_MS:g} ms")
-
-
-def details(decision: Decision) -> dict[str, Any]:
-    """Everything about a decision, as JSON."""
-    return {
-        **decision.labels,
-        "confidence": round(decision.confidence, 4),
-        "sure": decision.sure,
-        "source": decision.source,
-        "microseconds": round(decision.microseconds, 1),
-        "probabilities": {
-            head: {name: round(p, 4) for name, p in row.items()} for head, row in decision.probabilities.items()
-        },
-    }
 
 
 def _examples(classifier: Classifier) -> list[Turn]:

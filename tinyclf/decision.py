@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Source = Literal["student", "teacher", "default"]
 
@@ -14,8 +14,9 @@ class Decision:
 
     ``confidence`` is that of the least sure head, 0 to 1. ``sure`` says whether every head reaches the threshold of
     the operating point. ``source`` is ``default`` when there was nothing to decide on (blank or unknown text).
-    ``microseconds`` is the wall time of the decision. ``rows`` are the probabilities as the student gave them, a row
-    for each of ``heads``; empty where there was nothing to decide on.
+    ``microseconds`` is the wall time of the decision. ``degraded`` says that an LLM was wanted and gave no answer in
+    time, so that this is the student's best guess. ``rows`` are the probabilities as the source gave them, a row for
+    each of ``heads``; empty where there was nothing to decide on.
     """
 
     labels: Mapping[str, str | tuple[str, ...]]
@@ -25,6 +26,7 @@ class Decision:
     microseconds: float
     heads: Sequence[tuple[str, Sequence[str]]] = field(default=(), repr=False)
     rows: Sequence[Sequence[float]] = field(default=(), repr=False)
+    degraded: bool = False
 
     @property
     def probabilities(self) -> dict[str, dict[str, float]]:
@@ -40,3 +42,19 @@ class Decision:
     def to_json(self) -> str:
         """The wire form, such as ``{"soll_emotion": "proud", "soll_celebrate": "yes"}``."""
         return json.dumps(self.labels, ensure_ascii=False)
+
+    def to_dict(self, probabilities: bool = True) -> dict[str, Any]:
+        """The labels with everything else about the decision, ready for JSON; rounded for people to read."""
+        found: dict[str, Any] = {
+            **self.labels,
+            "confidence": round(self.confidence, 4),
+            "sure": self.sure,
+            "source": self.source,
+            "degraded": self.degraded,
+            "microseconds": round(self.microseconds, 1),
+        }
+        if probabilities:
+            found["probabilities"] = {
+                head: {name: round(p, 4) for name, p in row.items()} for head, row in self.probabilities.items()
+            }
+        return found

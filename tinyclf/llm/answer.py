@@ -38,6 +38,15 @@ class Answer:
     tokens_cached: int = 0
     tokens_out: int = 0
 
+    def rows(self, labels: LabelSet) -> list[list[float]]:
+        """Class probabilities, a row for each head: the mean over the orders in which a question was asked."""
+        found: dict[str, list[float]] = {head.name: [] for head in labels.heads}
+        for question in questions(labels):
+            asked = self.raw[question.key]
+            mean = [sum(column) / len(asked) for column in zip(*asked, strict=True)]
+            found[question.head.name] += mean[:1] if question.about else mean
+        return list(found.values())
+
 
 def read_letter(logprobs: Any, order: Order, token_ids: Mapping[int, str]) -> tuple[list[float], float]:
     """Probabilities over the options behind the letters, and their total mass, from one token's ``top_logprobs``.

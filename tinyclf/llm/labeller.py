@@ -88,6 +88,11 @@ class Labeller:
         )  # fmt: skip
 
     @property
+    def url(self) -> str:
+        """The base URL of the server that is asked."""
+        return self.transport.url
+
+    @property
     def systems(self) -> list[str]:
         """The system message of every call that one turn costs."""
         calls = self.letters if self.style == "letter" else self.lines

@@ -1,0 +1,117 @@
+"""The service: a FastAPI app whose hot routes are plain ASGI, behind one gate for keys, overload and failures."""
+
+import logging
+import traceback
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from serve.bodies import GoneError
+from serve.keys import Keys
+from serve.metrics import Metrics
+from serve.refusal import Refusal, body_of
+
+log = logging.getLogger("tinyclf.serve")
+OPEN_ROUTES = {"/", "/healthz", "/readyz", "/docs", "/openapi.json", "/v1/labels"}
+"""What load balancers and browsers ask without a key; it tells nothing about anybody."""
+OPEN_FOLDER = "/playground/"
+
+Answer = tuple[bytes, bytes]
+"""Content type and body."""
+Hot = Callable[[Scope, Receive], Awaitable[Answer]]
+
+
+class Service(FastAPI):
+    """FastAPI, entered through a gate. A hot route is a function behind the gate and meets no framework.
+
+    ``hot``: method and path to that function. FastAPI's own routing, validation and serialising would cost several
+    times what a decision does.
+    """
+
+    def __init__(self, keys: Keys, metrics: Metrics, max_in_flight: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.keys, self.metrics, self.max_in_flight = keys, metrics, max_in_flight
+        self.hot: dict[tuple[str, str], Hot] = {}
+        self.in_flight, self.draining = 0, False
+        for kind in (HTTPException, RequestValidationError):
+            self.add_exception_handler(kind, _in_our_words)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever happens."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        path, hot = scope["path"], self.hot.get((scope["method"], scope["path"]))
+        start, sent = perf_counter(), _Sent(send)
+        self.in_flight += 1
+        try:
+            self._check(path, scope)
+            if hot:
+                kind, body = await hot(scope, receive)
+                await self._send(sent, 200, kind, body)
+            else:
+                await super().__call__(scope, receive, sent)
+        except Refusal as refusal:
+            await self._refuse(sent, refusal, path)
+        except GoneError:
+            sent.status = 499
+        except Exception as error:
+            place = "".join(traceback.format_tb(error.__traceback__))  # the message is left out: it may quote the turn
+            log.error("%s at\n%s", type(error).__name__, place)
+            if not sent.status:
+                failed = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed; its log says where")
+                await self._refuse(sent, failed, path)
+        finally:
+            self.in_flight -= 1
+            route = path if hot or path in OPEN_ROUTES else "other"
+            self.metrics.answered(route, sent.status, perf_counter() - start)
+
+    def _check(self, path: str, scope: Scope) -> None:
+        if path in OPEN_ROUTES or path.startswith(OPEN_FOLDER):
+            return
+        if self.keys and not self.keys.allow(scope["headers"]):
+            raise Refusal(HTTPStatus.UNAUTHORIZED, "send a valid key as `Authorization: Bearer KEY`")
+        if self.in_flight > self.max_in_flight:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests are being answered; try again", wait=1)
+
+    async def _refuse(self, send: Send, refusal: Refusal, path: str) -> None:
+        kind, body = body_of(refusal, path)
+        await self._send(send, refusal.status, kind, body, *refusal.headers)
+
+    async def _send(self, send: Send, status: int, kind: bytes, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+        headers = ((b"content-type", kind), (b"content-length", str(len(body)).encode()), *headers)
+        if self.draining:  # so that clients move to another process before this one closes
+            headers = (*headers, (b"connection", b"close"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+class _Sent:
+    """Passes messages on and remembers the status of the answer."""
+
+    __slots__ = ("_send", "status")
+
+    def __init__(self, send: Send) -> None:
+        self._send, self.status = send, 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+
+async def _in_our_words(request: Request, error: Exception) -> Response:
+    """What FastAPI refuses, in the same form as what the gate refuses."""
+    found = error if isinstance(error, HTTPException) else HTTPException(422)
+    refusal = Refusal(HTTPStatus(found.status_code), f"{request.method} is not possible here")
+    if found.status_code == HTTPStatus.NOT_FOUND:
+        refusal = Refusal(HTTPStatus.NOT_FOUND, "no such route; GET /openapi.json lists them")
+    kind, body = body_of(refusal, request.url.path)
+    return Response(body, found.status_code, dict(found.headers or {}), kind.decode())
