@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
@@ -29,6 +30,8 @@ def create_app(settings: Settings) -> Service:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if engine.teacher:
             engine.teacher.start()
+        gc.collect()
+        gc.freeze()  # what lives as long as the process need not be looked through, for milliseconds, while it serves
         watching = asyncio.create_task(watch(engine, service, settings.watch))
         with signals(engine, service, settings.drain):
             yield

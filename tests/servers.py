@@ -39,8 +39,8 @@ def stub_server(latency: float = 0.0, stall: float = 30.0, **faults: float) -> I
 @contextlib.contextmanager
 def llama_server() -> Iterator[str]:
     """SmolLM2-135M on llama.cpp; yields its base URL."""
-    with _serving("tests/llama_server.py") as address:
-        yield f"{address}/v1"
+    with _serving("-m", "benchmarks.local_llm") as url:
+        yield url
 
 
 def stats(url: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from peft import PeftModel
 from tokenizers import AddedToken, Tokenizer, models, normalizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, Phi3Config, Phi3ForCausalLM, PreTrainedTokenizerFast
 
+from benchmarks.local_llm import model_file
 from distill.__main__ import app
 from distill.finetune.chat import FOLD, IGNORED, Chat
 from distill.finetune.examples import Example, asks, examples, letter, right
@@ -38,7 +39,6 @@ from distill.finetune.score import read_letters, score
 from distill.finetune.train import last_checkpoint
 from distill.source import Item, Source
 from tests.conftest import small_rows, write_jsonl
-from tests.llama_server import model_file
 from tinyclf import LabelSet, TinyclfError, Turn
 from tinyclf.errors import DataError
 from tinyclf.llm import BACKENDS, Labeller

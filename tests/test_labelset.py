@@ -6,6 +6,7 @@ import pytest
 
 from tests.conftest import SMALL_LABELS
 from tinyclf import LabelSetError, default_labels, read_labels
+from tinyclf.labelset import Look
 
 
 def test_default_label_set_is_sound() -> None:
@@ -15,6 +16,56 @@ def test_default_label_set_is_sound() -> None:
     assert labels.guards
     for head in labels.heads:
         assert all(cls.definition for cls in head.classes)
+        # A head that gives the face gives one for each class, and no two alike; hints come in the same languages.
+        looks = [cls.look for cls in head.classes if cls.look]
+        assert len(looks) in (0, len(head.classes))
+        assert len(set(looks)) == len(looks)
+        assert all(set(cls.hint) == {"vi", "en"} for cls in head.classes if cls.hint)
+    classes = [cls for head in labels.heads for cls in head.classes]
+    assert sum(cls.sparkle for cls in classes) == 1
+    assert all(cls.hint for cls in classes if cls.look or cls.sparkle)
+
+
+def test_a_class_says_how_it_looks_and_sounds(tmp_path: Path) -> None:
+    said = (
+        'look = { brow = -0.5, open = 1 }\nsparkle = true\nhint = { en = "Be warm.", zh-Hant = "溫柔一點。" }',
+        'look = {}\nhint.vi = """\nNói thật\n  dịu dàng.\n"""',
+    )
+    text = SMALL_LABELS
+    for name, lines in zip(("soup", "cake"), said, strict=True):
+        text = text.replace(f'name = "{name}"', f'name = "{name}"\n{lines}', 1)
+    path = tmp_path / "labels.toml"
+    path.write_text(text, encoding="utf-8")
+    soup, cake, none = read_labels(path).head("dish").classes
+    assert (soup.look, soup.sparkle) == (Look(eyes=0.6, brow=-0.5, mouth=0.0, open=1.0), True)
+    assert soup.hint == {"en": "Be warm.", "zh-Hant": "溫柔一點。"}
+    assert (cake.look, cake.sparkle, cake.hint) == (Look(), False, {"vi": "Nói thật dịu dàng."})
+    assert (none.look, none.sparkle, none.hint) == (None, False, {})
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("look = { eyes = 1.5 }", "look: 'eyes' must be a number from 0 to 1, not 1.5"),
+        ("look = { brow = -2 }", "look: 'brow' must be a number from -1 to 1, not -2"),
+        ("look = { mouth = nan }", "look: 'mouth' must be a number from -1 to 1, not nan"),
+        ("look = { open = true }", "look: 'open' must be a number from 0 to 1, not True"),
+        ('look = { open = "wide" }', "look: 'open' must be a number from 0 to 1, not 'wide'"),
+        ("look = { nose = 0.5 }", "look: unknown key 'nose'; known are eyes, brow, mouth, open"),
+        ('look = "smiling"', "'look' must be a table, such as look = { ... }"),
+        ('sparkle = "yes"', "'sparkle' must be true or false, not 'yes'"),
+        ('hint = "Be warm."', "'hint' must be a table, such as hint = { ... }"),
+        ("hint = { vi = 7 }", "hint: 'vi' must be text"),
+        ('hint = { vi = " " }', "hint: 'vi' is blank"),
+        ('hint = { vi_VN = "Nhẹ nhàng." }', "hint: 'vi_VN' is no language tag"),
+    ],
+)
+def test_a_mistake_in_how_a_class_looks_or_sounds_is_named(tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "labels.toml"
+    path.write_text(SMALL_LABELS.replace('name = "cake"', f'name = "cake"\n{line}', 1), encoding="utf-8")
+    with pytest.raises(LabelSetError) as caught:
+        read_labels(path)
+    assert str(caught.value).startswith(f"{path}:9: head 'dish': class 'cake': {said}")
 
 
 @pytest.mark.parametrize(

@@ -137,5 +137,5 @@ class Cascade:
 
 
 def _server(llm: Llm) -> object:
-    """Where an LLM is asked, or the LLM itself where it does not tell."""
-    return getattr(llm, "url", llm)
+    """Where an LLM is asked, or which object it is where it does not tell."""
+    return getattr(llm, "url", id(llm))

@@ -15,11 +15,32 @@ ClassRef = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """A simple face; the defaults are a neutral one.
+
+    ``eyes``: 0 closed to 1 wide. ``brow``: -1 angry slant to 1 raised. ``mouth``: -1 corners down to 1 wide smile.
+    ``open``: how far the mouth is open, 0 to 1.
+    """
+
+    eyes: float = 0.6
+    brow: float = 0.0
+    mouth: float = 0.0
+    open: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class LabelClass:
-    """One possible answer to a head's question."""
+    """One possible answer to a head's question, and how the robot looks and sounds when it is chosen.
+
+    ``look``: the face, or ``None`` where the class has no say in it. ``sparkle``: whether the robot's celebration
+    starts. ``hint``: language tag to one sentence for the LLM that writes the robot's answer: the mood to write in.
+    """
 
     name: str
     definition: str = ""
+    look: Look | None = None
+    sparkle: bool = False
+    hint: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +121,11 @@ class LabelSet:
             if head.name == name:
                 return head
         raise KeyError(name)
+
+    def chosen(self, labels: Labels) -> tuple[LabelClass, ...]:
+        """The classes that ``labels`` choose, in the order of heads and classes; unknown names are left out."""
+        picked = [(head, as_tuple(labels.get(head.name, ()))) for head in self.heads]
+        return tuple(cls for head, names in picked for cls in head.classes if cls.name in names)
 
     def conflicts(self, labels: Labels) -> list[tuple[ClassRef, ClassRef]]:
         """The incompatible pairs that stand together in ``labels``."""

@@ -65,17 +65,16 @@ class Race:
             if not self._start(turn, rest, running):
                 return None, "busy" if rest else "open"
             while running:
-                until = min(end, hedge_at) if rest else end
-                done, _ = await asyncio.wait(
-                    running, timeout=max(until - now(), 0), return_when=asyncio.FIRST_COMPLETED
-                )
+                wait = max((min(end, hedge_at) if rest else end) - now(), 0)
+                done, _ = await asyncio.wait(running, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     if (rows := _outcome(task, running.pop(task))) is not None:
                         return rows, "answered"
-                if now() >= end:
+                if not done and (hedge_at >= end or not rest):
                     break
-                if rest and (not running or now() >= hedge_at):
+                if not done or not running:
                     self._start(turn, rest, running)
+                    hedge_at = end  # where there was no room for it, there is no second attempt
             for permit in running.values():
                 permit.failed()
             return None, "late" if running else "failed"
