@@ -63,7 +63,7 @@ def test_a_file_that_cannot_be_written_does_not_stop_the_robot(tmp_path: Path) -
 def test_a_full_disk_spoils_no_line(tmp_path: Path) -> None:
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (150, 150)); from tinyclf import Capture; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)); from tinyclf import Capture; "
         "from tests.test_capture import UNSURE; c = Capture(sys.argv[1]); "
         "print([c(UNSURE, f'turn {i}') for i in range(4)], c.lost)"
     )

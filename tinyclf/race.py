@@ -15,7 +15,7 @@ Outcome = Literal["answered", "late", "failed", "busy", "open"]
 """How asking ended: with an answer, past the deadline, with errors, or not at all because too many turns were being
 asked about, or because the breakers were open."""
 Rows = list[list[float]]
-LEAST_MASS = 0.5
+LEAST_MASS = 0.05
 """A letter answer whose letters have less probability together is no answer to the question."""
 
 
