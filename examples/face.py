@@ -1,5 +1,7 @@
 """A simple robot head with a look of the label set, drawn with matplotlib."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Ellipse, FancyBboxPatch, Polygon
@@ -14,7 +16,7 @@ def draw_face(axes: Axes, look: Look, sparkle: bool = False) -> None:
     """Draw the head into ``axes``, which becomes square and loses its frame."""
     axes.set(xlim=(-1.75, 1.75), ylim=(-1.35, 1.75), aspect="equal")
     axes.axis("off")
-    line = {"color": INK, "linewidth": 2.2, "solid_capstyle": "round"}
+    line: dict[str, Any] = {"color": INK, "linewidth": 2.2, "solid_capstyle": "round"}
     axes.plot([0, 0], [1.0, 1.4], **line)
     axes.add_patch(Circle((0, 1.47), 0.12, facecolor=SPARK if sparkle else INK, edgecolor=INK, linewidth=1.5))
     box = FancyBboxPatch(

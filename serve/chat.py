@@ -3,7 +3,7 @@
 import time
 from http import HTTPStatus
 from itertools import count
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from starlette.types import Receive, Scope
@@ -18,6 +18,7 @@ from tinyclf import Turn
 JSON, EVENTS = b"application/json", b"text/event-stream; charset=utf-8"
 NO_TOKENS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 """No LLM's tokens were spent on a decision of the student."""
+BY_A_USER = {"type": "object", "properties": {"role": {"const": "user"}}, "required": ["role"]}
 
 
 class Part(msgspec.Struct):
@@ -50,7 +51,7 @@ class StreamOptions(msgspec.Struct):
 class ChatBody(msgspec.Struct):
     """What of a chat request is used; everything else, such as temperature, is accepted and means nothing here."""
 
-    messages: list[Message]
+    messages: Annotated[list[Message], msgspec.Meta(extra_json_schema={"contains": BY_A_USER})]
     model: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None

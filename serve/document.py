@@ -79,7 +79,7 @@ def describe(service: Service, heads: Sequence[Head]) -> None:
         "/v1/classify/batch": _operation("Decide many turns", "tinyclf", batch, {"application/json": decisions}),
         "/v1/chat/completions": _operation(
             "Decide the turn in a chat request", "OpenAI protocol", chat,
-            {"application/json": COMPLETION, "text/event-stream": {"type": "string"}},
+            {"application/json": COMPLETION, "text/event-stream": {}},
         ),
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""LLM servers as processes of their own, for tests: the stub, and a real one."""
+"""Servers as processes of their own, for tests: the service, the stub of an LLM, and a real one."""
 
 import contextlib
 import json
@@ -9,22 +9,41 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 ROOT = Path(__file__).parent.parent
 
 
 @contextlib.contextmanager
+def process(*command: str, log: Path | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A Python process that prints its address in its first line; the address and the process."""
+    with log.open("w") if log else contextlib.nullcontext(subprocess.DEVNULL) as errors:
+        started = subprocess.Popen(
+            [sys.executable, *command], stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT
+        )
+        try:
+            assert started.stdout is not None
+            address = started.stdout.readline().strip()
+            assert address, "the server did not start"
+            yield address, started
+        finally:
+            for child in psutil.Process(started.pid).children(recursive=True) if started.poll() is None else []:
+                child.kill()
+            started.kill()
+            started.wait()
+
+
+@contextlib.contextmanager
 def _serving(*command: str) -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT
-    )
-    try:
-        assert process.stdout is not None
-        address = process.stdout.readline().strip()
-        assert address, "the server did not start"
-        yield address
-    finally:
-        process.kill()
-        process.wait()
+    with process(*command) as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def service(*options: object) -> Iterator[str]:
+    """``python -m serve``; yields its base URL."""
+    with process("-m", "serve", "--port", "0", "--drain-s", "0", *map(str, options)) as (url, _):
+        yield url
 
 
 @contextlib.contextmanager
@@ -32,14 +51,14 @@ def stub_server(latency: float = 0.0, stall: float = 30.0, **faults: float) -> I
     """The stub; yields its base URL. ``faults`` as in ``benchmarks.stub_llm``, with an underscore before digits."""
     wanted = json.dumps({name.strip("_").replace("_", "-"): rate for name, rate in faults.items()})
     options = ("--latency", str(latency), "--stall", str(stall), "--faults", wanted)
-    with _serving("-m", "benchmarks.stub_llm", *options) as url:
+    with process("-m", "benchmarks.stub_llm", *options) as (url, _):
         yield url
 
 
 @contextlib.contextmanager
 def llama_server() -> Iterator[str]:
     """SmolLM2-135M on llama.cpp; yields its base URL."""
-    with _serving("-m", "benchmarks.local_llm") as url:
+    with process("-m", "benchmarks.local_llm") as (url, _):
         yield url
 
 
