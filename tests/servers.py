@@ -34,12 +34,6 @@ def process(*command: str, log: Path | None = None) -> Iterator[tuple[str, subpr
 
 
 @contextlib.contextmanager
-def _serving(*command: str) -> Iterator[str]:
-    with process(*command) as (url, _):
-        yield url
-
-
-@contextlib.contextmanager
 def service(*options: object) -> Iterator[str]:
     """``python -m serve``; yields its base URL."""
     with process("-m", "serve", "--port", "0", "--drain-s", "0", *map(str, options)) as (url, _):
@@ -47,10 +41,10 @@ def service(*options: object) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def stub_server(latency: float = 0.0, stall: float = 30.0, **faults: float) -> Iterator[str]:
+def stub_server(latency: float = 0.0, stall: float = 30.0, port: int = 0, **faults: float) -> Iterator[str]:
     """The stub; yields its base URL. ``faults`` as in ``benchmarks.stub_llm``, with an underscore before digits."""
     wanted = json.dumps({name.strip("_").replace("_", "-"): rate for name, rate in faults.items()})
-    options = ("--latency", str(latency), "--stall", str(stall), "--faults", wanted)
+    options = ("--latency", str(latency), "--stall", str(stall), "--port", str(port), "--faults", wanted)
     with process("-m", "benchmarks.stub_llm", *options) as (url, _):
         yield url
 
