@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -22,6 +21,7 @@ log = logging.getLogger("tinyclf.serve")
 OPEN_ROUTES = {"/", "/healthz", "/readyz", "/docs", "/openapi.json", "/v1/labels"}
 """What load balancers and browsers ask without a key; it tells nothing about anybody."""
 OPEN_FOLDER = "/playground/"
+FAILED = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed; its log says where")
 
 Answer = tuple[bytes, bytes]
 """Content type and body."""
@@ -40,7 +40,7 @@ class Service(FastAPI):
         self.keys, self.metrics, self.max_in_flight = keys, metrics, max_in_flight
         self.hot: dict[tuple[str, str], Hot] = {}
         self.in_flight, self.draining = 0, False
-        for kind in (HTTPException, RequestValidationError):
+        for kind in (HTTPException, Exception):
             self.add_exception_handler(kind, _in_our_words)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,29 +49,42 @@ class Service(FastAPI):
             await super().__call__(scope, receive, send)
             return
         path, hot = scope["path"], self.hot.get((scope["method"], scope["path"]))
-        start, sent = perf_counter(), _Sent(send)
+        start, status = perf_counter(), 0
         self.in_flight += 1
         try:
             self._check(path, scope)
             if hot:
                 kind, body = await hot(scope, receive)
-                await self._send(sent, 200, kind, body)
+                await self._send(send, status := 200, kind, body)
             else:
-                await super().__call__(scope, receive, sent)
+                status = await self._by_framework(scope, receive, send)
         except Refusal as refusal:
-            await self._refuse(sent, refusal, path)
+            await self._refuse(send, refusal, path)
+            status = refusal.status
         except GoneError:
-            sent.status = 499
+            status = 499
         except Exception as error:
             place = "".join(traceback.format_tb(error.__traceback__))  # the message is left out: it may quote the turn
             log.error("%s at\n%s", type(error).__name__, place)
-            if not sent.status:
-                failed = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed; its log says where")
-                await self._refuse(sent, failed, path)
+            status = 500
+            if hot:  # the framework has answered for its own routes
+                await self._refuse(send, FAILED, path)
         finally:
             self.in_flight -= 1
             route = path if hot or path in OPEN_ROUTES else "other"
-            self.metrics.answered(route, sent.status, perf_counter() - start)
+            self.metrics.answered(route, status, perf_counter() - start)
+
+    async def _by_framework(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Answer as FastAPI does; the status that it sent."""
+        status = 0
+
+        async def sent(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        await super().__call__(scope, receive, sent)
+        return status
 
     def _check(self, path: str, scope: Scope) -> None:
         if path in OPEN_ROUTES or path.startswith(OPEN_FOLDER):
@@ -93,25 +106,13 @@ class Service(FastAPI):
         await send({"type": "http.response.body", "body": body})
 
 
-class _Sent:
-    """Passes messages on and remembers the status of the answer."""
-
-    __slots__ = ("_send", "status")
-
-    def __init__(self, send: Send) -> None:
-        self._send, self.status = send, 0
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-        await self._send(message)
-
-
 async def _in_our_words(request: Request, error: Exception) -> Response:
     """What FastAPI refuses, in the same form as what the gate refuses."""
-    found = error if isinstance(error, HTTPException) else HTTPException(422)
-    refusal = Refusal(HTTPStatus(found.status_code), f"{request.method} is not possible here")
-    if found.status_code == HTTPStatus.NOT_FOUND:
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    refusal = FAILED
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND:
         refusal = Refusal(HTTPStatus.NOT_FOUND, "no such route; GET /openapi.json lists them")
+    elif isinstance(error, HTTPException):
+        refusal = Refusal(HTTPStatus(error.status_code), f"{request.method} is not possible here")
     kind, body = body_of(refusal, request.url.path)
-    return Response(body, found.status_code, dict(found.headers or {}), kind.decode())
+    return Response(body, refusal.status, headers, kind.decode())

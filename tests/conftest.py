@@ -1,6 +1,7 @@
 """What many tests share: a small label set and data of another trade, and a bundle trained on them."""
 
 import json
+import os
 import random
 from pathlib import Path
 
@@ -8,6 +9,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tinyclf import Classifier, LabelSet, read_labels
+
+# Commands fold what they say to the width of the terminal; and tests that run side by side share the cores.
+os.environ["COLUMNS"] = "400"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 # A busy machine must not fail a test: time is judged in benchmarks/, and every run draws the same examples.
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

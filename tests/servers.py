@@ -2,13 +2,16 @@
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import psutil
 
 ROOT = Path(__file__).parent.parent
@@ -61,3 +64,17 @@ def stats(url: str) -> dict[str, Any]:
     with urllib.request.urlopen(url.removesuffix("/v1") + "/stats") as reply:  # noqa: S310
         found: dict[str, Any] = json.load(reply)
     return found
+
+
+def figure(url: str, name: str) -> float:
+    """A figure of the metrics page, 0 where it is not there yet."""
+    found = re.search(rf"^{re.escape(name)} (\S+)$", httpx2.get(f"{url}/metrics").text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until something holds; a busy machine may take its time."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)

@@ -116,7 +116,7 @@ def llama() -> Iterator[str]:
 
 def test_a_real_llm_decides_in_the_form_of_the_label_set_whatever_the_child_says(clf: Classifier, llama: str) -> None:
     """A prompt injection changes neither the form nor what another child gets."""
-    llm = Labeller(clf.labels, BACKENDS["llamacpp"], "smollm2", url=llama, order_count=1, shots=0)
+    llm = Labeller(clf.labels, BACKENDS["llamacpp"], "smollm2", url=llama, style="json", shots=0)
     with Cascade(clf, llm, 60.0) as cascade:
         before = cascade(UNSURE)
         attacks = [cascade(text) for text in INJECTIONS]

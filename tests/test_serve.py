@@ -1,5 +1,6 @@
 """The service over a real socket: decisions, the drop-in, refusals, keys, privacy."""
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -13,7 +14,9 @@ import httpx2
 import openai
 import pytest
 
-from tests.servers import process, service
+from serve.app import create_app
+from serve.settings import Settings
+from tests.servers import process, service, wait_for
 from tinyclf import Classifier
 
 SAID, ANSWERED = "con voi ăn cỏ", "Đúng rồi, con giỏi lắm!"
@@ -248,3 +251,35 @@ def test_senseless_options_end_in_one_line(options: list[str], way_out: str, tmp
     assert done.returncode != 0
     assert way_out in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
+
+
+def test_a_fault_inside_is_told_without_a_word_of_the_child(caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings())
+    sent: list[dict[str, Any]] = []
+
+    async def broken(scope: Any, receive: Any) -> tuple[bytes, bytes]:
+        raise ValueError("bí_mật")
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    app.hot["POST", "/v1/classify"] = broken
+    asyncio.run(app({"type": "http", "method": "POST", "path": "/v1/classify", "headers": []}, receive, send))
+    assert (sent[0]["status"], json.loads(sent[1]["body"])["status"]) == (500, 500)
+    assert "ValueError" in caplog.text
+    assert "bí_mật" not in caplog.text.replace('raise ValueError("bí_mật")', "")
+
+
+def test_more_requests_than_the_limit_are_sent_away() -> None:
+    with service("--max-in-flight", 1) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as slow:
+            slow.sendall(b"POST /v1/classify HTTP/1.1\r\nhost: x\r\ncontent-length: 20\r\n\r\n{")
+            wait_for(lambda: httpx2.post(f"{url}/v1/classify", json={"utterance": ""}).status_code == 503)
+            answer = httpx2.post(f"{url}/v1/classify", json={"utterance": ""})
+            assert answer.headers["retry-after"] == "1"
+            assert httpx2.get(f"{url}/readyz").status_code == 200
+        wait_for(lambda: httpx2.post(f"{url}/v1/classify", json={"utterance": ""}).status_code == 200)

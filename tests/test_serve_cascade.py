@@ -9,9 +9,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.servers import service, stub_server
+from tests.servers import figure, service, stub_server, wait_for
 from tests.test_cascade import SURE, UNSURE
-from tests.test_serve_swap import figure, wait_for
 
 ASKING = ("--llm", "vllm", "--llm-model", "stub", "--deadline-ms", "5000", "--llm-url")
 

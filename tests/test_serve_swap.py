@@ -3,20 +3,18 @@
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import psutil
 import pytest
 
-from tests.servers import process
+from tests.servers import figure, process, wait_for
 from tinyclf.bundle import MANIFEST, MODEL, TOKENIZER, default_bundle, write_bundle
 
 TURN = {"utterance": "con làm được rồi"}
@@ -49,20 +47,6 @@ def asking(url: str, users: int = 4) -> Iterator[Counter[str]]:
         done.set()
         for thread in threads:
             thread.join()
-
-
-def wait_for(holds: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait until something holds; a busy machine may take its time."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
-
-
-def figure(url: str, name: str) -> float:
-    """A figure of the metrics page, 0 where it is not there yet."""
-    found = re.search(rf"^{re.escape(name)} (\S+)$", httpx2.get(f"{url}/metrics").text, re.MULTILINE)
-    return float(found[1]) if found else 0.0
 
 
 def swaps(url: str, result: str) -> float:
