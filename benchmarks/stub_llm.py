@@ -12,10 +12,17 @@ import math
 import random
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 LETTER_LINE = re.compile(r"^([A-Za-z])\. (.+)$", re.MULTILINE)
+OLD_SERVICE = ((0.0, 0.050), (0.5, 0.075), (0.99, 0.430), (0.9999, 21.0))
+"""Share of the requests to seconds: figures of the service that this replaces (median 75 ms, P99 430 ms, worst 21 s).
+
+Its least latency and how often its worst came are not known: the worst is taken as one in 10,000, which is kind to it.
+"""
+PROFILES = {"old": OLD_SERVICE}
 FLAT = {"object": "error", "type": "BadRequestError", "param": None}
 
 
@@ -27,6 +34,7 @@ class DroppedError(Exception):
 class Stub:
     """``faults``: name to rate, 0 to 1; the names are those that ``_chat`` knows.
 
+    ``latency``: seconds of every answer; ``profile``: one of ``PROFILES`` to draw them from instead.
     ``log_probabilities``, ``constrained``: whether it honours such requests.
     ``flat_errors``: TensorRT-LLM's error bodies instead of OpenAI's. ``stall``: seconds that a "timeout" lasts.
     ``grace``: the first so many answers are without faults, so that a probe gets through.
@@ -42,15 +50,16 @@ class Stub:
     key: str = ""
     grace: int = 0
     seed: int = 0
+    profile: str = ""
 
     def __post_init__(self) -> None:
         self.asked: Counter[str] = Counter()
         self.injected: Counter[str] = Counter()
-        self._chance = random.Random(self.seed)
+        self._chance, self._pace = random.Random(self.seed), random.Random(self.seed)
 
     async def start(self, port: int = 0) -> str:
         """Listen on 127.0.0.1 and return the base URL."""
-        self._server = await asyncio.start_server(self._connection, "127.0.0.1", port, limit=2**22)
+        self._server = await asyncio.start_server(self._connection, "127.0.0.1", port, limit=2**22, backlog=1024)
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
 
     async def stop(self) -> None:
@@ -92,7 +101,7 @@ class Stub:
     async def _chat(self, body: dict[str, Any]) -> tuple[int, Any, str]:
         turn = body["messages"][-1]["content"]
         self.asked[turn] += 1
-        await asyncio.sleep(self.latency)
+        await asyncio.sleep(drawn(PROFILES[self.profile], self._pace.random()) if self.profile else self.latency)
         fault = self._fault()
         if fault in ("400", "429", "503", "500"):
             message = {"message": f"injected; the turn was {turn}", "code": int(fault)}
@@ -142,6 +151,20 @@ class Stub:
         return json.dumps(answer)
 
 
+def drawn(table: Sequence[tuple[float, float]], share: float) -> float:
+    """The seconds at a share of the requests, 0 to 1: log-linear between the table's entries over the share's nines.
+
+    The nines of a share are -log10(1 - share): 0.9 has one, 0.99 two.
+    """
+    nines = [-math.log10(1 - known) for known, _ in table]
+    wanted = -math.log10(max(1 - share, 1e-12))
+    for i in range(1, len(table)):
+        if wanted < nines[i]:
+            (_, low), (_, high) = table[i - 1 : i + 1]
+            return float(low * (high / low) ** ((wanted - nines[i - 1]) / (nines[i] - nines[i - 1])))
+    return table[-1][1]
+
+
 def _digest(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
 
@@ -170,8 +193,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds")
+    parser.add_argument("--profile", choices=sorted(PROFILES), default="", help="latencies of another service")
     parser.add_argument("--stall", type=float, default=30.0, help="seconds that an injected timeout lasts")
     parser.add_argument("--faults", type=json.loads, default={}, help='such as {"429": 0.05}')
     parser.add_argument("--grace", type=int, default=2, help="so many answers without faults first")
     given = parser.parse_args()
-    asyncio.run(serve(Stub(given.latency, given.faults, stall=given.stall, grace=given.grace), given.port))
+    stub = Stub(given.latency, given.faults, stall=given.stall, grace=given.grace, profile=given.profile)
+    asyncio.run(serve(stub, given.port))
