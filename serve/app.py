@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
@@ -11,6 +10,7 @@ from serve.chat import Chat
 from serve.classify import Classify, ClassifyBatch
 from serve.document import describe
 from serve.engine import Engine
+from serve.garbage import settle
 from serve.keys import Keys
 from serve.metrics import Metrics
 from serve.pages import add_pages
@@ -30,8 +30,7 @@ def create_app(settings: Settings) -> Service:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if engine.teacher:
             engine.teacher.start()
-        gc.collect()
-        gc.freeze()  # what lives as long as the process need not be looked through, for milliseconds, while it serves
+        settle()
         watching = asyncio.create_task(watch(engine, service, settings.watch))
         with signals(engine, service, settings.drain):
             yield

@@ -76,7 +76,7 @@ class Chat:
 
     async def __call__(self, scope: Scope, receive: Receive) -> Answer:
         """A ``chat.completion``, or its chunks."""
-        body = await self._read(scope, receive)
+        body = await self._read(receive)
         content = (await self._engine.decide(body.turn())).to_json()
         now = int(time.time())
         head = {

@@ -44,7 +44,7 @@ class Classify:
 
     async def __call__(self, scope: Scope, receive: Receive) -> Answer:
         """The labels with confidence, source and time."""
-        body = await self._read(scope, receive)
+        body = await self._read(receive)
         decision = await self._engine.decide(body.turn())
         return JSON, msgspec.json.encode(decision.to_dict(body.full))
 
@@ -57,7 +57,7 @@ class ClassifyBatch:
 
     async def __call__(self, scope: Scope, receive: Receive) -> Answer:
         """``{"decisions": [...]}``."""
-        body = await self._read(scope, receive)
+        body = await self._read(receive)
         if len(body.turns) > self._engine.settings.max_turns:
             most = f"a batch holds at most {self._engine.settings.max_turns} turns"
             raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, most, field="turns")

@@ -34,10 +34,6 @@ class Metrics:
             "tinyclf_request_seconds", "From the request's head to its answer.", ("route",),
             buckets=BUCKETS, registry=registry,
         )  # fmt: skip
-        self._decision_seconds = Histogram(
-            "tinyclf_decision_seconds", "A decision alone, by who made it.", ("source",),
-            buckets=BUCKETS, registry=registry,
-        )  # fmt: skip
         self._decisions = Counter(
             "tinyclf_decisions", "Decided labels.", ("head", "label", "source"), registry=registry
         )
@@ -76,7 +72,6 @@ class Metrics:
         # Looking a child up by its labels costs more than counting.
         self._request = cache(lambda route, status: self._requests.labels(route, str(status)).inc)
         self._request_time = cache(lambda route: self._seconds.labels(route).observe)
-        self._decision_time = cache(lambda source: self._decision_seconds.labels(source).observe)
         self._decision = cache(lambda head, name, source: self._decisions.labels(head, name, source).inc)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
@@ -86,7 +81,6 @@ class Metrics:
 
     def decided(self, decision: Decision) -> None:
         """Count a decision."""
-        self._decision_time(decision.source)(decision.microseconds / 1e6)
         for head, value in decision.labels.items():
             for name in as_tuple(value):
                 self._decision(head, name, decision.source)()

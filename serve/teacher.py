@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from serve.garbage import settle
 from serve.settings import LlmSettings, Settings
 from tinyclf import Breaker, Cascade, Classifier, LabelSet, LlmError, Turn
 from tinyclf.race import Outcome, Teaches
@@ -42,6 +43,7 @@ class Probed:
             try:
                 found = await probe(self.labeller)
                 self.ready = True
+                settle()
                 log.info("the LLM %s on %s is there", found.model, found.server)
                 for warning in found.warnings:
                     log.warning("LLM: %s", warning)

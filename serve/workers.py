@@ -22,6 +22,9 @@ KEEP_ALIVE = 75
 """Seconds that an idle connection is kept: a child thinks longer than uvicorn's 5 before it speaks again."""
 STOPPING = 10
 """Seconds that requests get to end once nothing new is accepted."""
+LOOP = "asyncio"
+"""uvloop does a twentieth more requests, but writes the answers of a round at its end, in no order: with 20 users its
+P99 is twice the median, with asyncio hardly above it."""
 START = 60.0
 """Seconds that a worker may take to start on a busy machine."""
 
@@ -32,7 +35,7 @@ def serve(settings: Settings, host: str, port: int, workers: int, level: str) ->
     logging_config["loggers"]["tinyclf"] = {"handlers": ["default"], "level": level.upper(), "propagate": False}
     config = uvicorn.Config(
         partial(create_app, settings), factory=True, workers=workers, log_config=logging_config, log_level=level,
-        access_log=False,
+        access_log=False, loop=LOOP,
         server_header=False, proxy_headers=False, timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=STOPPING, lifespan="on",
     )  # fmt: skip
@@ -73,9 +76,20 @@ class _Workers(Multiprocess):
             print(self._url, flush=True)
 
     def keep_subprocess_alive(self) -> None:
-        """Also forget the gauges of those that died."""
+        """Replace those that died."""
+        with self._forgetting():
+            super().keep_subprocess_alive()
+
+    def restart_all(self) -> None:
+        """Replace all, one by one."""
+        with self._forgetting():
+            super().restart_all()
+
+    @contextlib.contextmanager
+    def _forgetting(self) -> Iterator[None]:
+        """Forget the gauges of processes that have been replaced."""
         before = {process.pid for process in self.processes}
-        super().keep_subprocess_alive()
+        yield
         for gone in before - {process.pid for process in self.processes}:
             if gone:
                 mark_process_dead(gone)  # type: ignore[no-untyped-call]
@@ -92,7 +106,8 @@ class _Workers(Multiprocess):
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """A bound socket that workers can share."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listener:
+    # asyncio switches Nagle's algorithm off only for sockets that name their protocol; with it answers take 40 ms.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Literal
 
 State = Literal["closed", "open", "half-open"]
-MOST_KEPT = 200
+MOST_KEPT = 50
+"""Outcomes that are looked at: with more, a long good past would hide a bad present."""
 
 
 class Breaker:
     """Lets calls through while they succeed (Nygard, Release It!, 2007). Safe from many threads.
 
-    It opens when ``least`` or more outcomes of the last ``window`` seconds are known (of the last 200 calls at most)
+    It opens when ``least`` or more outcomes of the last ``window`` seconds are known (of the last 50 calls at most)
     and the share of failures reaches ``failure_rate``; at once when the server asked to be left alone or no other call
     would fare better. A rate above 1 never opens it. While it is open, nothing goes through. After ``open_for``
     seconds, or as many as the server asked for, one call goes through as a probe: its success closes the breaker, its

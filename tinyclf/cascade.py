@@ -16,6 +16,8 @@ from tinyclf.decision import Decision
 from tinyclf.race import Lane, Llm, Outcome, Race
 from tinyclf.turn import Turn
 
+RESERVE = 0.008
+"""Seconds of the deadline, at most a fifth of it, that the LLM does not get: a busy event loop is late for its timers."""
 GRACE = 0.002
 """Seconds that a thread waits beyond the deadline for its background loop, which keeps the deadline itself."""
 
@@ -23,7 +25,8 @@ GRACE = 0.002
 class Cascade:
     """Decides with the student, and asks an LLM when the student is unsure at its operating point.
 
-    ``deadline``: seconds for a whole decision; past it the student's guess stands, with ``degraded`` set. So it does
+    ``deadline``: seconds for a whole decision; the LLM gets what the student leaves of it, less a reserve. Past that
+    the student's guess stands, with ``degraded`` set. So it does
     when the LLM fails, when its ``breaker`` is open, and when ``in_flight`` questions are under way already: there is
     no queue. A half-open breaker's probe goes out beside the decision, so that nobody waits for an LLM that may still
     be down. ``hedge``: a second LLM on another server, asked too when the first has not answered after ``hedge_after``
@@ -59,6 +62,7 @@ class Cascade:
         if hedge is not None:
             self.lanes.append(Lane(hedge, hedge_breaker or Breaker()))
         self._race = Race(self.lanes, classifier.labels, in_flight, hedge_after, deadline)
+        self._reserve = min(RESERVE, deadline / 5)
         self._observe = observe
         self._background = Background()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -91,7 +95,7 @@ class Cascade:
     async def ask(self, guess: Decision, turn: Turn, start: int) -> Decision:
         """The teacher's decision, or in its absence the guess; ``start``: when it began, by ``perf_counter_ns``."""
         self._check_loop()
-        rows, outcome = await self._race(turn, self.deadline - (perf_counter_ns() - start) / 1e9)
+        rows, outcome = await self._race(turn, self.deadline - self._reserve - (perf_counter_ns() - start) / 1e9)
         if rows is None:
             return self._alone(guess, start, outcome)
         if self._observe:
