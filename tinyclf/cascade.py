@@ -17,7 +17,7 @@ from tinyclf.race import Lane, Llm, Outcome, Race
 from tinyclf.turn import Turn
 
 RESERVE = 0.008
-"""Seconds of the deadline, at most a fifth of it, that the LLM does not get: a busy event loop is late for its timers."""
+"""Seconds of the deadline, at most a fifth of it, kept from the LLM: a busy event loop is late for its timers."""
 GRACE = 0.002
 """Seconds that a thread waits beyond the deadline for its background loop, which keeps the deadline itself."""
 
