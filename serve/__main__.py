@@ -9,9 +9,10 @@ import typer
 
 from serve.keys import read_keys
 from serve.settings import LlmSettings, Settings
+from serve.teacher import cascade_of
 from serve.workers import serve
 from tinyclf import Classifier
-from tinyclf.capture import DEFAULT_DAYS, DEFAULT_LIMIT
+from tinyclf.capture import DEFAULT_DAYS, DEFAULT_LIMIT, PRIVATE
 from tinyclf.terminal import run_app, say
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -69,10 +70,10 @@ def main(
         float, typer.Option(min=0.01, help="Its size before it is rotated.", rich_help_panel=SAFE)
     ] = DEFAULT_LIMIT / 1e6,
     capture_days: Annotated[
-        float, typer.Option(min=0.01, help="Its age before it is rotated, and deleted.", rich_help_panel=SAFE)
+        float, typer.Option(min=1, help="Its age before it is rotated, and deleted.", rich_help_panel=SAFE)
     ] = DEFAULT_DAYS,
     max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request.", rich_help_panel=LIMITS)] = 1 << 20,
-    max_turns: Annotated[int, typer.Option(min=1, help="Turns of a batch.", rich_help_panel=LIMITS)] = 1000,
+    max_turns: Annotated[int, typer.Option(min=1, help="Turns of a batch.", rich_help_panel=LIMITS)] = 256,
     max_in_flight: Annotated[
         int, typer.Option(min=1, help="Requests in a process; more get 503.", rich_help_panel=LIMITS)
     ] = 256,
@@ -111,8 +112,12 @@ def main(
         deadline=deadline_ms / 1000, llm_in_flight=llm_in_flight, failure_rate=llm_failure_rate, open_for=llm_open_s,
         capture=capture, capture_limit=int(capture_mb * 1e6), capture_days=capture_days, drain=drain_s,
     )  # fmt: skip
-    Classifier.load(bundle, point)  # so that a bundle that is no good is told here, in one line
+    try:  # here, so that what is wrong is told in one line, once
+        cascade_of(settings, Classifier.load(bundle, point), lambda outcome: None)
+    except (ValueError, ImportError, UnicodeError) as error:
+        raise typer.BadParameter(str(error), param_hint="--llm") from None
     if capture:
+        os.close(os.open(capture, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE))
         say(f"unsure turns are written to {capture}: it holds what children said")
     serve(settings, host, port, workers, log_level)
 

@@ -1,5 +1,6 @@
 """The drop-in: ``POST /v1/chat/completions`` as the OpenAI protocol has it, answered with a decision as text."""
 
+import os
 import time
 from http import HTTPStatus
 from itertools import count
@@ -72,19 +73,19 @@ class Chat:
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._read = engine, BodyReader(ChatBody, engine.settings.max_body)
-        self._number = count()
+        self._process, self._number = f"{os.getpid():x}-{engine.started:x}", count()
 
     async def __call__(self, scope: Scope, receive: Receive) -> Answer:
         """A ``chat.completion``, or its chunks."""
         body = await self._read(receive)
+        fingerprint, now = f"tinyclf-{self._engine.digest}", int(time.time())
         content = (await self._engine.decide(body.turn())).to_json()
-        now = int(time.time())
         head = {
-            "id": f"chatcmpl-{self._engine.started:x}-{next(self._number):x}",
+            "id": f"chatcmpl-{self._process}-{next(self._number):x}",
             "object": "chat.completion.chunk" if body.stream else "chat.completion",
             "created": now,
             "model": body.model or self._engine.classifier.labels.name,
-            "system_fingerprint": f"tinyclf-{self._engine.digest}",
+            "system_fingerprint": fingerprint,
         }
         if body.stream:
             return EVENTS, _events(head, content, bool(body.stream_options and body.stream_options.include_usage))

@@ -5,7 +5,9 @@ from typing import Any
 
 import msgspec
 from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from serve.chat import ChatBody
 from serve.classify import BatchBody, TurnBody
@@ -62,8 +64,8 @@ COMPLETION = {
 
 def describe(service: Service, heads: Sequence[Head]) -> None:
     """Put the hot routes into the router, where other methods than theirs get 405, and into the document."""
-    for (method, path), route in service.hot.items():
-        service.router.routes.append(Route(path, route, methods=[method]))
+    for method, path in service.hot:
+        service.router.routes.append(Route(path, _Elsewhere(), methods=[method]))
     (turn, batch, chat), components = msgspec.json.schema_components(
         [TurnBody, BatchBody, ChatBody], ref_template="#/components/schemas/{name}"
     )
@@ -97,6 +99,13 @@ def describe(service: Service, heads: Sequence[Head]) -> None:
         return service.openapi_schema
 
     service.openapi = openapi  # type: ignore[method-assign]
+
+
+class _Elsewhere:
+    """Stands in the router for a hot route, which the gate answers; what comes here has a path that is hardly it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raise HTTPException(404)
 
 
 def _operation(summary: str, tag: str, body: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import logging
 import time
 from time import perf_counter_ns
 
+from serve.fingerprint import fingerprint
 from serve.metrics import Metrics
 from serve.settings import Settings
 from serve.teacher import cascade_of
@@ -18,6 +19,8 @@ class Engine:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings, self.metrics = settings, metrics
+        self.seen = fingerprint(settings.bundle)
+        """What the bundle's folder looked like before it was read."""
         self.classifier = Classifier.load(settings.bundle, settings.point)
         self.teacher = cascade_of(settings, self.classifier, metrics.asked)
         self.cascade = self.teacher.cascade if self.teacher else None
@@ -71,9 +74,10 @@ class Engine:
             try:
                 new = await asyncio.to_thread(Classifier.load, self.settings.bundle, self.settings.point)
                 _check_same_wire_form(self.classifier.labels, new.labels)
-            except BundleError as error:
+            except Exception as error:  # whatever is wrong with it, the old one goes on
                 self.metrics.swaps.labels("refused").inc()
-                log.error("new bundle refused, bundle %s goes on: %s", self.digest, error)
+                why = str(error) if isinstance(error, BundleError) else type(error).__name__
+                log.error("new bundle refused, bundle %s goes on: %s", self.digest, why)
                 return False
             self.classifier = new
             if self.cascade:

@@ -7,7 +7,7 @@ from functools import cache
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from tinyclf import Breaker, Decision
+from tinyclf import Breaker, Capture, Decision
 from tinyclf.breaker import State
 from tinyclf.labelset import as_tuple
 from tinyclf.race import Outcome
@@ -37,7 +37,7 @@ class Metrics:
         self._decisions = Counter(
             "tinyclf_decisions", "Decided labels.", ("head", "label", "source"), registry=registry
         )
-        self._unsure = Counter("tinyclf_unsure", "Decisions with a head below its threshold.", registry=registry)
+        self._unsure = Counter("tinyclf_unsure", "Turns of which the student was unsure.", registry=registry)
         self._degraded = Counter(
             "tinyclf_degraded", "Decisions for which an LLM was wanted and not had.", registry=registry
         )
@@ -84,7 +84,7 @@ class Metrics:
         for head, value in decision.labels.items():
             for name in as_tuple(value):
                 self._decision(head, name, decision.source)()
-        if not decision.sure:
+        if Capture.wants(decision):
             self._unsure.inc()
         if decision.degraded:
             self._degraded.inc()

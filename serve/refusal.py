@@ -11,6 +11,9 @@ import msgspec
 
 Headers = list[tuple[bytes, bytes]]
 
+CLOSE: Headers = [(b"connection", b"close")]
+UNREAD = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+"""After these the rest of the body is not wanted."""
 OPENAI_ROUTES = ("/v1/chat/", "/v1/models")
 
 
@@ -29,6 +32,8 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault of this p
             found.append((b"retry-after", str(self.wait).encode()))
         if self.status == HTTPStatus.UNAUTHORIZED:
             found.append((b"www-authenticate", b"Bearer"))
+        if self.status in UNREAD:
+            found += CLOSE
         return found
 
 

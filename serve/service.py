@@ -15,12 +15,14 @@ from starlette.types import Message, Receive, Scope, Send
 from serve.bodies import GoneError
 from serve.keys import Keys
 from serve.metrics import Metrics
-from serve.refusal import Refusal, body_of
+from serve.refusal import CLOSE, Headers, Refusal, body_of
 
 log = logging.getLogger("tinyclf.serve")
 OPEN_ROUTES = {"/", "/healthz", "/readyz", "/docs", "/openapi.json", "/v1/labels"}
 """What load balancers and browsers ask without a key; it tells nothing about anybody."""
 OPEN_FOLDER = "/playground/"
+NAMED_ROUTES = OPEN_ROUTES | {"/metrics", "/v1/models"}
+"""What metrics tell apart beside the hot routes; all else is `other`."""
 FAILED = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed; its log says where")
 
 Answer = tuple[bytes, bytes]
@@ -71,7 +73,7 @@ class Service(FastAPI):
                 await self._refuse(send, FAILED, path)
         finally:
             self.in_flight -= 1
-            route = path if hot or path in OPEN_ROUTES else "other"
+            route = path if hot or path in NAMED_ROUTES else "other"
             self.metrics.answered(route, status, perf_counter() - start)
 
     async def _by_framework(self, scope: Scope, receive: Receive, send: Send) -> int:
@@ -80,9 +82,13 @@ class Service(FastAPI):
 
         async def sent(message: Message) -> None:
             nonlocal status
-            status = message.get("status", status)
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message["headers"], *self._leaving]}
             await send(message)
 
+        if scope["method"] == "HEAD":  # the server leaves out the body
+            scope = {**scope, "method": "GET"}
         await super().__call__(scope, receive, sent)
         return status
 
@@ -91,19 +97,35 @@ class Service(FastAPI):
             return
         if self.keys and not self.keys.allow(scope["headers"]):
             raise Refusal(HTTPStatus.UNAUTHORIZED, "send a valid key as `Authorization: Bearer KEY`")
-        if self.in_flight > self.max_in_flight:
+        if not self.keys and _from_another_site(scope["headers"]):
+            raise Refusal(HTTPStatus.FORBIDDEN, "pages of other sites may not ask here without a key")
+        if self.in_flight > self.max_in_flight and path != "/metrics":
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests are being answered; try again", wait=1)
+
+    @property
+    def _leaving(self) -> Headers:
+        """While it drains, clients are to move to another process before this one closes."""
+        return CLOSE if self.draining else []
 
     async def _refuse(self, send: Send, refusal: Refusal, path: str) -> None:
         kind, body = body_of(refusal, path)
         await self._send(send, refusal.status, kind, body, *refusal.headers)
 
     async def _send(self, send: Send, status: int, kind: bytes, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-        headers = ((b"content-type", kind), (b"content-length", str(len(body)).encode()), *headers)
-        if self.draining:  # so that clients move to another process before this one closes
-            headers = (*headers, (b"connection", b"close"))
+        headers = ((b"content-type", kind), (b"content-length", str(len(body)).encode()), *headers, *self._leaving)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+def _from_another_site(headers: Headers) -> bool:
+    """Whether a browser sends this for a page of another site, which any page could make it do (cross-site forgery)."""
+    origin = host = b""
+    for name, value in headers:
+        if name == b"origin":
+            origin = value
+        elif name == b"host":
+            host = value
+    return bool(origin) and origin.partition(b"://")[2] != host
 
 
 async def _in_our_words(request: Request, error: Exception) -> Response:

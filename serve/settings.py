@@ -8,7 +8,7 @@ from tinyclf.capture import DEFAULT_DAYS, DEFAULT_LIMIT
 
 @dataclass(frozen=True, slots=True)
 class LlmSettings:
-    """Whom to ask where the student is unsure, and how long."""
+    """Whom to ask where the student is unsure, and how."""
 
     backend: str
     model: str = ""
@@ -25,7 +25,7 @@ class Settings:
     point: str = "balanced"
     keys: tuple[bytes, ...] = ()
     max_body: int = 1 << 20
-    max_turns: int = 1000
+    max_turns: int = 256
     max_in_flight: int = 256
     llm: LlmSettings | None = None
     hedge: LlmSettings | None = None

@@ -49,7 +49,7 @@ def _unquoted(text: str) -> str:
     if len(text) < 2 or text[0] != '"' or text[-1] != '"':
         return text
     try:
-        return str(json.loads(text))
+        return str(json.loads(text, strict=False))
     except ValueError:
         return text[1:-1]
 

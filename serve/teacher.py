@@ -47,9 +47,10 @@ class Probed:
                 log.info("the LLM %s on %s is there", found.model, found.server)
                 for warning in found.warnings:
                     log.warning("LLM: %s", warning)
-            except LlmError as error:
-                if str(error) != said:
-                    log.error("the LLM is not there, the student decides alone: %s", said := str(error))
+            except Exception as error:  # a server may answer anything; it is looked for again
+                why = str(error) if isinstance(error, LlmError) else type(error).__name__
+                if why != said:
+                    log.error("the LLM is not there, the student decides alone: %s", said := why)
                 await asyncio.sleep(EVERY)
 
     async def aclose(self) -> None:

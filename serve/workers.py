@@ -11,6 +11,7 @@ from functools import partial
 
 import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from serve.app import create_app
@@ -25,8 +26,8 @@ STOPPING = 10
 LOOP = "asyncio"
 """uvloop does a twentieth more requests, but writes the answers of a round at its end, in no order: with 20 users its
 P99 is twice the median, with asyncio hardly above it."""
-START = 60.0
-"""Seconds that a worker may take to start on a busy machine."""
+START = 60
+"""Seconds that a worker may take to start, or to answer that it lives, on a busy machine."""
 
 
 def serve(settings: Settings, host: str, port: int, workers: int, level: str) -> None:
@@ -38,16 +39,21 @@ def serve(settings: Settings, host: str, port: int, workers: int, level: str) ->
         access_log=False, loop=LOOP,
         server_header=False, proxy_headers=False, timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=STOPPING, lifespan="on",
+        ws="none", timeout_worker_healthcheck=START,
     )  # fmt: skip
     with _listening(host, port) as listener:
         found, number = listener.getsockname()[:2]
         url = f"http://{f'[{found}]' if ':' in found else found}:{number}"
         if workers == 1:
-            _Server(config, url).run([listener])
-        else:
-            with tempfile.TemporaryDirectory(prefix="tinyclf-metrics-") as folder:
-                os.environ[FOLDER] = folder
-                _Workers(config, [listener], url).run()
+            with contextlib.suppress(KeyboardInterrupt):  # it has stopped as it should
+                _Server(config, url).run([listener])
+            return
+        with tempfile.TemporaryDirectory(prefix="tinyclf-metrics-") as folder:
+            os.environ[FOLDER] = folder
+            several = _Workers(config, [listener], url)
+            several.run()
+            if any(process.exitcode == STARTUP_FAILURE for process in several.processes):
+                raise SystemExit(STARTUP_FAILURE)
 
 
 class _Server(uvicorn.Server):

@@ -44,10 +44,10 @@ def service(*options: object) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def stub_server(latency: float = 0.0, stall: float = 30.0, port: int = 0, **faults: float) -> Iterator[str]:
+def stub_server(latency: float = 0.0, stall: float = 30.0, port: float = 0, **faults: float) -> Iterator[str]:
     """The stub; yields its base URL. ``faults`` as in ``benchmarks.stub_llm``, with an underscore before digits."""
     wanted = json.dumps({name.strip("_").replace("_", "-"): rate for name, rate in faults.items()})
-    options = ("--latency", str(latency), "--stall", str(stall), "--port", str(port), "--faults", wanted)
+    options = ("--latency", str(latency), "--stall", str(stall), "--port", str(int(port)), "--faults", wanted)
     with process("-m", "benchmarks.stub_llm", *options) as (url, _):
         yield url
 

@@ -114,11 +114,13 @@ def test_what_began_before_it_opened_says_nothing_after(clock: Clock) -> None:
 
 def test_a_server_that_asks_to_be_left_alone_is(clock: Clock) -> None:
     breaker = Breaker(open_for=5, clock=clock)
-    granted(breaker).failed(wait=60)
-    clock.now += 59
+    granted(breaker).failed(wait=20)
+    clock.now += 19
     assert breaker.permit() is None
     clock.now += 1
-    assert granted(breaker).probe
+    granted(breaker).failed(wait=1e9)
+    clock.now += 60
+    assert granted(breaker).probe, "a minute at most"
 
 
 def test_a_hopeless_failure_opens_it_at_once_and_a_rate_above_1_never(clock: Clock) -> None:

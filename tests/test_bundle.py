@@ -60,6 +60,24 @@ def test_a_foreign_folder_is_refused(tmp_path: Path) -> None:
         Classifier.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"label_set": None}, "it has no label_set"),
+        ({"operating_points": {}}, "no operating point"),
+        ({"operating_points": {"balanced": {"mood": 1}}}, "unknown entries"),
+        ({}, f"{TOKENIZER}: sentencepiece cannot load it"),
+    ],
+)
+def test_what_is_whole_but_no_bundle_of_ours_is_refused(copy: Path, change: dict[str, object], why: str) -> None:
+    """Every digest is right, so only the content can tell."""
+    manifest = {**json.loads((copy / MANIFEST).read_text()), **change}
+    contents = {MODEL: (copy / MODEL).read_bytes(), TOKENIZER: b"" if change else b"no tokenizer"}
+    write_bundle(copy, {key: manifest[key] for key in manifest if key not in ("files", "sha256")}, contents)
+    with pytest.raises(BundleError, match=why):
+        Classifier.load(copy)
+
+
 def test_a_model_that_gives_no_distribution_is_refused(copy: Path) -> None:
     manifest = json.loads((copy / MANIFEST).read_text())
     contents = {name: (copy / name).read_bytes() for name in FILES[1:]}

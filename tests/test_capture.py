@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import stat
 import subprocess
 import sys
@@ -52,6 +53,24 @@ def test_the_file_is_bounded(tmp_path: Path) -> None:
     assert files == ["c.jsonl", "c.jsonl.1"]
     assert all(path.stat().st_size <= 2000 for path in tmp_path.iterdir())
     assert lines(capture.path)[-1]["utterance"] == "turn number 199"
+
+
+def test_no_row_outlives_twice_its_days(tmp_path: Path) -> None:
+    file, older = tmp_path / "c.jsonl", tmp_path / "c.jsonl.1"
+    file.write_text('{"utterance": "old", "day": "2020-01-01"}\n{"utterance": "new", "day": "2999-01-01"}\n')
+    capture = Capture(file, days=30)
+    assert "old" in older.read_text()
+    assert not file.exists()
+    assert capture(UNSURE, "today")
+    capture.tidy()
+    assert (file.exists(), older.exists()) == (True, True)
+    os.utime(older, (0, 0))
+    capture.tidy()
+    assert not older.exists()
+    file.write_text('{"utterance": "a row without its day"}\n')
+    os.utime(file, (0, 0))
+    capture.tidy()
+    assert not file.exists()
 
 
 def test_a_file_that_cannot_be_written_does_not_stop_the_robot(tmp_path: Path) -> None:

@@ -215,6 +215,42 @@ def test_the_hedge_stands_in_at_once_for_a_first_that_fails_or_is_left_alone(clf
     assert seconds == pytest.approx(0.01)
 
 
+def test_a_first_that_always_loses_is_found_out(clf: Classifier) -> None:
+    """A call that has lost the race goes on to its deadline, so that its breaker learns of it."""
+    first, second = Script(clf.labels, seconds=9.0), Script(clf.labels, seconds=0.01)
+
+    async def work() -> list[float]:
+        loop, taken = asyncio.get_running_loop(), []
+        breaker = Breaker(least=10, clock=loop.time)
+        async with Cascade(clf, first, DEADLINE, hedge=second, hedge_after=0.02, breaker=breaker) as cascade:
+            for _ in range(30):
+                start = loop.time()
+                assert (await cascade.decide(UNSURE)).source == "teacher"
+                taken.append(loop.time() - start)
+                await asyncio.sleep(0.1)
+        assert cascade.lanes[1].breaker.state == "closed"
+        return taken
+
+    taken = virtual.run(work())
+    assert taken[:10] == pytest.approx([0.03] * 10)
+    assert taken[10:] == pytest.approx([0.01] * 20)
+
+
+def test_a_hedge_that_was_asked_too_late_is_not_blamed(clf: Classifier) -> None:
+    first, second = Script(clf.labels, seconds=9.0), Script(clf.labels, seconds=0.03)
+    _, _, cascade = timed(clf, first, hedge=second, hedge_after=0.04, hedge_breaker=Breaker(least=1))
+    assert (second.asked, cascade.lanes[1].breaker.state) == (1, "closed")
+
+
+def test_a_probe_counts_as_one_call_until_it_has_ended(clf: Classifier) -> None:
+    llm = Script(clf.labels, seconds=9.0, stubborn=1.0)
+    breaker = Breaker(least=1, open_for=0)
+    if permit := breaker.permit():
+        permit.failed()
+    timed(clf, llm, count=20, in_flight=1, breaker=breaker)
+    assert llm.most == 1
+
+
 def test_a_hedge_on_the_same_server_is_refused(clf: Classifier) -> None:
     llm = Script(clf.labels)
     with pytest.raises(ValueError, match="another server"):

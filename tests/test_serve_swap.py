@@ -93,9 +93,12 @@ def test_a_changed_folder_is_served_and_a_bad_one_refused(bundle: Path, tmp_path
         heads = manifest["label_set"]["heads"][:1]
         rewrite(bundle, label_set={"name": "other", "heads": heads}, operating_points={"balanced": {}})
         wait_for(lambda: swaps(url, "refused") == 2)
+        (bundle / TOKENIZER).write_bytes(b"no tokenizer, but its digest is right")
+        rewrite(bundle)
+        wait_for(lambda: swaps(url, "refused") == 3)
         shutil.rmtree(bundle)
         server.send_signal(signal.SIGUSR1)
-        wait_for(lambda: swaps(url, "refused") == 3)
+        wait_for(lambda: swaps(url, "refused") == 4)
         assert httpx2.post(f"{url}/v1/classify", json=TURN).status_code == 200
     said = log.read_text()
     assert "damaged: its SHA-256" in said
@@ -103,7 +106,7 @@ def test_a_changed_folder_is_served_and_a_bad_one_refused(bundle: Path, tmp_path
 
 
 def test_stopping_answers_everybody_and_sends_them_away(bundle: Path) -> None:
-    with process("-m", "serve", "--port", "0", "--drain-s", "0.5") as (url, server), asking(url) as seen:
+    with process("-m", "serve", "--port", "0", "--drain-s", "2") as (url, server), asking(url) as seen:
         wait_for(lambda: seen["200"] > 20)
         server.terminate()
         wait_for(lambda: httpx2.get(f"{url}/readyz").status_code == 503)
@@ -134,3 +137,8 @@ def test_a_killed_worker_costs_at_most_what_it_was_answering(bundle: Path) -> No
         assert figure(url, 'tinyclf_requests_total{route="/v1/classify",status="200"}') == seen["200"], "of all workers"
         server.send_signal(signal.SIGUSR1)
         wait_for(lambda: swaps(url, "switched") == 2)
+        before_restart = {worker.pid for worker in workers_of(parent)}
+        with asking(url, users) as seen:
+            server.send_signal(signal.SIGHUP)
+            wait_for(lambda: not before_restart & {worker.pid for worker in workers_of(parent)})
+        assert seen.keys() <= {"200"}

@@ -21,7 +21,7 @@ class Background:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="tinyclf-cascade", daemon=True).start()
+                threading.Thread(target=_run, args=(self._loop,), name="tinyclf-cascade", daemon=True).start()
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def stop(self) -> None:
@@ -30,3 +30,8 @@ class Background:
             if self._loop:
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 self._loop = None
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Literal
 
 State = Literal["closed", "open", "half-open"]
+MOST_WAIT = 60.0
+"""Seconds that a server can ask to be left alone: a wrong word from it shall not switch it off for good."""
 MOST_KEPT = 50
 """Outcomes that are looked at: with more, a long good past would hide a bad present."""
 
@@ -14,11 +16,11 @@ MOST_KEPT = 50
 class Breaker:
     """Lets calls through while they succeed (Nygard, Release It!, 2007). Safe from many threads.
 
-    It opens when ``least`` or more outcomes of the last ``window`` seconds are known (of the last 50 calls at most)
-    and the share of failures reaches ``failure_rate``; at once when the server asked to be left alone or no other call
+    It opens when ``least`` or more outcomes of the last ``window`` seconds are known (of the last 50 calls at most) and
+    the share of failures reaches ``failure_rate``; at once when the server asked to be left alone or no other call
     would fare better. A rate above 1 never opens it. While it is open, nothing goes through. After ``open_for``
-    seconds, or as many as the server asked for, one call goes through as a probe: its success closes the breaker, its
-    failure opens it anew, and when it is given up the next call is the probe.
+    seconds, or as many as the server asked for (a minute at most), one call goes through as a probe: its success closes
+    the breaker, its failure opens it anew, and when it is given up the next call is the probe.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Breaker:
 
     def _open(self, wait: float) -> None:
         self._outcomes.clear()
-        self._open_until = self._clock() + max(wait, self.open_for)
+        self._open_until = self._clock() + max(min(wait, MOST_WAIT), self.open_for)
         self.opened += 1
 
 

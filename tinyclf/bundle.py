@@ -32,7 +32,12 @@ class Bundle:
         points = self.manifest["operating_points"]
         if name not in points:
             raise BundleError(f"{self.path}: no operating point {name!r}; there are {', '.join(points)}")
-        return OperatingPoint(name, **points[name])
+        try:
+            return OperatingPoint(name, **points[name])
+        except TypeError as error:
+            raise BundleError(
+                f"{self.path / MANIFEST}: foreign: operating point {name!r} has unknown entries"
+            ) from error
 
 
 def default_bundle() -> Path:
@@ -83,6 +88,9 @@ def _manifest(path: Path) -> Mapping[str, Any]:
         )
     if _digest(manifest) != manifest.get("sha256"):
         raise BundleError(f"{place}: damaged: its content does not match its own digest; copy the bundle again")
+    for key in ("files", "label_set", "operating_points"):
+        if not isinstance(manifest.get(key), dict):
+            raise BundleError(f"{place}: foreign: it has no {key}")
     for name in (MODEL, TOKENIZER):
         if name not in manifest["files"]:
             raise BundleError(f"{place}: lists no {name}")

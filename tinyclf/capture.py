@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tinyclf.decision import Decision
@@ -20,6 +21,8 @@ PRIVATE = 0o600
 DEFAULT_LIMIT = 50_000_000
 DEFAULT_DAYS = 30.0
 DAY = 86_400
+LONGEST = 1 << 20
+"""Bytes of a row that are looked at for its day; no request of the service is longer."""
 
 
 class Capture:
@@ -68,31 +71,49 @@ class Capture:
     def tidy(self) -> None:
         """Rotate the file when its first row is too old, and delete the older one when its last row is."""
         oldest = time.time() - self.days * DAY
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            with self.path.open("rb") as file:
-                day = json.loads(file.readline())["day"]
-            if calendar.timegm(time.strptime(day, "%Y-%m-%d")) + DAY < oldest:
+        with contextlib.suppress(OSError), self._lock, self._opened(os.O_RDONLY) as handle:
+            if self._is_mine(handle) and _first_day(handle) < oldest:
                 self.path.replace(self._old)
         with contextlib.suppress(OSError):
             if self._old.stat().st_mtime < oldest:
                 self._old.unlink()
 
-    def _append(self, line: bytes) -> bool:
-        """Write one line, or rotate and say that it is still to be written; the lock is for other processes."""
-        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE)
+    @contextlib.contextmanager
+    def _opened(self, flags: int) -> Iterator[int]:
+        """The file, locked against other processes."""
+        handle = os.open(self.path, flags, PRIVATE)
         try:
             if fcntl:
                 fcntl.flock(handle, fcntl.LOCK_EX)
-            found = os.fstat(handle)
-            if not os.path.samestat(found, self.path.stat()):
-                return False  # another process has just rotated it
-            if found.st_size and found.st_size + len(line) > self.limit:
-                self.path.replace(self._old)
-                return False
-            os.fchmod(handle, PRIVATE)
-            if (written := os.write(handle, line)) < len(line):  # a full disk: half a line would spoil the next one
-                os.ftruncate(handle, found.st_size)
-                raise OSError(errno.ENOSPC, f"no space for the whole line, only for {written} bytes")
-            return True
+            yield handle
         finally:
             os.close(handle)
+
+    def _is_mine(self, handle: int) -> bool:
+        """Whether the file still has its name: another process may have rotated it before it could be locked."""
+        return os.path.samestat(os.fstat(handle), self.path.stat())
+
+    def _append(self, line: bytes) -> bool:
+        """Write one line, or rotate and say that it is still to be written."""
+        with self._opened(os.O_WRONLY | os.O_APPEND | os.O_CREAT) as handle:
+            size = os.fstat(handle).st_size
+            if not self._is_mine(handle):
+                return False
+            if size and size + len(line) > self.limit:
+                self.path.replace(self._old)
+                return False
+            if fcntl:  # where there are such permissions
+                os.fchmod(handle, PRIVATE)
+            if (written := os.write(handle, line)) < len(line):  # a full disk: half a line would spoil the next one
+                os.ftruncate(handle, size)
+                raise OSError(errno.ENOSPC, f"no space for the whole line, only for {written} bytes")
+            return True
+
+
+def _first_day(handle: int) -> float:
+    """When the day of the first row began, in seconds since 1970; when it was last written where no day is told."""
+    try:
+        day = json.loads(os.pread(handle, LONGEST, 0).partition(b"\n")[0])["day"]
+        return calendar.timegm(time.strptime(day, "%Y-%m-%d"))
+    except (ValueError, KeyError, TypeError):
+        return os.fstat(handle).st_mtime

@@ -1,6 +1,7 @@
 """The cascade: the student decides, an LLM is asked where it is unsure, and nobody waits past the deadline."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -18,6 +19,8 @@ from tinyclf.turn import Turn
 
 RESERVE = 0.008
 """Seconds of the deadline, at most a fifth of it, kept from the LLM: a busy event loop is late for its timers."""
+CLOSING = 5.0
+"""Seconds that closing may take."""
 GRACE = 0.002
 """Seconds that a thread waits beyond the deadline for its background loop, which keeps the deadline itself."""
 
@@ -26,11 +29,11 @@ class Cascade:
     """Decides with the student, and asks an LLM when the student is unsure at its operating point.
 
     ``deadline``: seconds for a whole decision; the LLM gets what the student leaves of it, less a reserve. Past that
-    the student's guess stands, with ``degraded`` set. So it does
-    when the LLM fails, when its ``breaker`` is open, and when ``in_flight`` questions are under way already: there is
-    no queue. A half-open breaker's probe goes out beside the decision, so that nobody waits for an LLM that may still
-    be down. ``hedge``: a second LLM on another server, asked too when the first has not answered after ``hedge_after``
-    seconds, and at once when it fails. ``observe`` is told how each question ended.
+    the student's guess stands, with ``degraded`` set. So it does when the LLM fails, when its ``breaker`` is open, and
+    when ``in_flight`` calls are under way already: there is no queue. A half-open breaker's probe goes out beside the
+    decision, so that nobody waits for an LLM that may still be down. ``hedge``: a second LLM on another server, asked
+    too when the first has not answered after ``hedge_after`` seconds, and at once when it fails. ``observe`` is told
+    how each question ended.
 
     In an event loop ``await cascade.decide(...)``, from threads ``cascade(...)``; one cascade serves one event loop or
     threads, not both. Closing it closes its LLMs.
@@ -61,8 +64,8 @@ class Cascade:
         self.lanes = [Lane(llm, breaker or Breaker())]
         if hedge is not None:
             self.lanes.append(Lane(hedge, hedge_breaker or Breaker()))
-        self._race = Race(self.lanes, classifier.labels, in_flight, hedge_after, deadline)
         self._reserve = min(RESERVE, deadline / 5)
+        self._race = Race(self.lanes, classifier.labels, in_flight, hedge_after, deadline - self._reserve)
         self._observe = observe
         self._background = Background()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -84,8 +87,7 @@ class Cascade:
         try:
             return asking.result(self.deadline + GRACE - (perf_counter_ns() - start) / 1e9)
         except FutureTimeoutError:
-            asking.cancel()
-            return self._alone(guess, start, "late")
+            return self._alone(guess, start, "late") if asking.cancel() else asking.result()
 
     @staticmethod
     def wants(guess: Decision) -> bool:
@@ -95,12 +97,13 @@ class Cascade:
     async def ask(self, guess: Decision, turn: Turn, start: int) -> Decision:
         """The teacher's decision, or in its absence the guess; ``start``: when it began, by ``perf_counter_ns``."""
         self._check_loop()
+        classifier = self.classifier  # which may be exchanged for one of the same labels while the LLM thinks
         rows, outcome = await self._race(turn, self.deadline - self._reserve - (perf_counter_ns() - start) / 1e9)
         if rows is None:
             return self._alone(guess, start, outcome)
         if self._observe:
             self._observe(outcome)
-        return self.classifier.decided(rows, "teacher", start)
+        return classifier.decided(rows, "teacher", start)
 
     async def aclose(self) -> None:
         """Give up what is under way and close the LLMs."""
@@ -111,7 +114,8 @@ class Cascade:
 
     def close(self) -> None:
         """The same, for use from threads."""
-        self._background.start(self.aclose()).result()
+        with contextlib.suppress(FutureTimeoutError):  # an LLM that will not be cancelled
+            self._background.start(self.aclose()).result(CLOSING)
         self._background.stop()
 
     async def __aenter__(self) -> Self:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import onnxruntime as ort
 
-from tinyclf.bundle import MODEL, Bundle, read_bundle
+from tinyclf.bundle import MODEL, TOKENIZER, Bundle, read_bundle
 from tinyclf.decision import Decision, Source
 from tinyclf.decode import Decoder
 from tinyclf.encode import PAD, UNKNOWN, Encoder
@@ -33,7 +33,7 @@ class Classifier:
         self.bundle = bundle
         self.labels = bundle.labels
         self.point: OperatingPoint = bundle.point(point)
-        self._encoder = Encoder(bundle.tokenizer)
+        self._encoder = _encoder(bundle)
         self._run = _session(bundle).run
         self._decoder = Decoder(self.labels, self.point)
         self._outputs = [head.name for head in self.labels.heads]
@@ -113,6 +113,13 @@ def padded(rows: Sequence[Sequence[int]]) -> "np.ndarray[Any, np.dtype[np.int64]
     for i, row in enumerate(rows):
         array[i, : len(row)] = row
     return array
+
+
+def _encoder(bundle: Bundle) -> Encoder:
+    try:
+        return Encoder(bundle.tokenizer)
+    except Exception as error:  # sentencepiece's errors share no base class
+        raise BundleError(f"{bundle.path / TOKENIZER}: sentencepiece cannot load it") from error
 
 
 def _session(bundle: Bundle) -> ort.InferenceSession:

@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from tinyclf.breaker import Breaker, Permit
 from tinyclf.errors import LlmError
@@ -45,8 +45,9 @@ class Lane:
 class Race:
     """Asks the first lane, and the next when that one has failed, is left alone or lets ``hedge_after`` seconds pass.
 
-    Hedging after Dean and Barroso, The Tail at Scale (2013). ``in_flight``: how many questions may be under way; there
-    is no queue. ``patience``: seconds that a breaker's probe may take.
+    Hedging after Dean and Barroso, The Tail at Scale (2013); but a call that has lost the race is watched until its own
+    deadline, so that a breaker learns of a server that always loses. ``in_flight``: how many calls may be under way;
+    there is no queue. ``patience``: seconds that a call may take which nobody waits for.
     """
 
     def __init__(
@@ -54,29 +55,34 @@ class Race:
     ) -> None:
         self.lanes, self.in_flight = lanes, in_flight
         self._labels, self._hedge_after, self._patience = labels, hedge_after, patience
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._under_way: set[asyncio.Task[Rows]] = set()
 
     async def __call__(self, turn: Turn, left: float) -> tuple[Rows | None, Outcome]:
         """Class probabilities by head, or ``None`` and why there are none after at most ``left`` seconds."""
+        if left <= 0:
+            return None, "late"
         now = asyncio.get_running_loop().time
         end, hedge_at = now() + left, now() + self._hedge_after
         rest, running = list(self.lanes), dict[asyncio.Task[Rows], Permit]()
+        first = self._start(turn, rest, running)
+        if not first:
+            return None, "busy" if rest else "open"
         try:
-            if not self._start(turn, rest, running):
-                return None, "busy" if rest else "open"
             while running:
                 wait = max((min(end, hedge_at) if rest else end) - now(), 0)
                 done, _ = await asyncio.wait(running, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     if (rows := _outcome(task, running.pop(task))) is not None:
+                        for loser in list(running):
+                            self._watch(loser, running.pop(loser), end - now())
                         return rows, "answered"
                 if not done and (hedge_at >= end or not rest):
                     break
                 if not done or not running:
                     self._start(turn, rest, running)
                     hedge_at = end  # where there was no room for it, there is no second attempt
-            for permit in running.values():
-                permit.failed()
+            if first in running:  # a hedge that was asked late may have had too little time
+                running[first].failed()
             return None, "late" if running else "failed"
         finally:
             for task, permit in running.items():
@@ -93,41 +99,48 @@ class Race:
     def _full(self) -> bool:
         return len(self._under_way) >= self.in_flight
 
-    def _start(self, turn: Turn, rest: list[Lane], running: dict[asyncio.Task[Rows], Permit]) -> bool:
+    def _start(
+        self, turn: Turn, rest: list[Lane], running: dict[asyncio.Task[Rows], Permit]
+    ) -> asyncio.Task[Rows] | None:
         """Ask the next lane that may be asked; a half-open one is probed on the side, for it may still be down."""
         while rest and not self._full:
             lane = rest.pop(0)
             permit = lane.breaker.permit()
-            if permit and permit.probe:
-                self._spawn(self._probe(lane, permit, turn))
-            elif permit:
-                running[self._spawn(_ask(lane.llm, turn, self._labels))] = permit
-                return True
-        return False
+            if permit:
+                task = self._spawn(lane.llm, turn)
+                if not permit.probe:
+                    running[task] = permit
+                    return task
+                self._watch(task, permit, self._patience)
+        return None
 
-    def _spawn(self, work: Any) -> asyncio.Task[Any]:
-        """A task that counts as under way until it has really ended, even where it is slow to be cancelled."""
-        task = asyncio.get_running_loop().create_task(work)
+    def _spawn(self, llm: Llm, turn: Turn) -> asyncio.Task[Rows]:
+        """A call that counts as under way until it has really ended, even where it is slow to be cancelled."""
+        task = asyncio.get_running_loop().create_task(_ask(llm, turn, self._labels))
         self._under_way.add(task)
         task.add_done_callback(self._ended)
         return task
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
+    def _ended(self, task: asyncio.Task[Rows]) -> None:
         self._under_way.discard(task)
         if not task.cancelled():
             task.exception()  # looked at, so that asyncio does not log it: it may come after nobody waits any more
 
-    async def _probe(self, lane: Lane, permit: Permit, turn: Turn) -> None:
-        task = asyncio.ensure_future(_ask(lane.llm, turn, self._labels))
-        try:
-            done, _ = await asyncio.wait([task], timeout=self._patience)
-            if done:
-                _outcome(task, permit)
-            else:
-                permit.failed()
-        finally:
+    @staticmethod
+    def _watch(task: asyncio.Task[Rows], permit: Permit, seconds: float) -> None:
+        """Let a call go on that nobody waits for, and tell its breaker how it ended."""
+
+        def give_up() -> None:
+            permit.failed()
             task.cancel()
-            permit.given_up()
+
+        timer = asyncio.get_running_loop().call_later(max(seconds, 0), give_up)
+
+        def ended(task: asyncio.Task[Rows]) -> None:
+            timer.cancel()
+            permit.given_up() if task.cancelled() else _outcome(task, permit)
+
+        task.add_done_callback(ended)
 
 
 async def _ask(llm: Llm, turn: Turn, labels: LabelSet) -> Rows:
