@@ -245,8 +245,12 @@ def test_no_word_of_a_child_is_logged(tmp_path: Path) -> None:
                     answer = httpx2.post(url + route, content=body.encode())
                     assert "qwertz" not in answer.text
             chat = {"messages": [{"role": "user", "content": said}]}
-            wait_for(lambda: httpx2.post(f"{url}/v1/chat/completions", json=chat).status_code == 200)
-            wait_for(lambda: figure(url, 'tinyclf_cascade_total{outcome="failed"}') > 2)
+
+            def has_failed() -> bool:
+                assert httpx2.post(f"{url}/v1/chat/completions", json=chat).status_code == 200
+                return figure(url, 'tinyclf_cascade_total{outcome="failed"}') > 2
+
+            wait_for(has_failed)
             assert "qwertz" not in httpx2.get(f"{url}/metrics").text
     assert "Started" in log.read_text()
     assert "qwertz" not in log.read_text()
