@@ -12,11 +12,12 @@ import numpy as np
 import typer
 
 from benchmarks.machine import in_words, machine
+from benchmarks.noise import noisy
 from benchmarks.peers import FastText, MiniLm, MiniLmFolder, Peer, TfidfLogistic
 from benchmarks.results import RESULTS, console, write_results
 from tinyclf import LabelSet, default_labels
 from tinyclf.tables import markdown
-from training.corpus import FIELD, read_corpus
+from training.corpus import DISTRESS, FIELD, read_corpus
 from training.evaluate import SHARES, Metrics, evaluate
 from training.fit import Settings, fit
 from training.loop import Schedule
@@ -36,7 +37,11 @@ def main(
     host = machine()
     labels = default_labels()
     splits = split_rows(read_corpus(labels).good)
-    sets = {"field": read_corpus(labels, FIELD).good, "test": splits.test}
+    field, distress = read_corpus(labels, FIELD).good, read_corpus(labels, DISTRESS).good
+    sets = {
+        "field": field, "test": splits.test, "noisy field": noisy(field), "distress": distress,
+        "noisy distress": noisy(distress),
+    }  # fmt: skip
     runs: dict[str, Runs] = {name: {} for name in sets}
     points: dict[str, Runs] = {name: {} for name in sets}
     for seed in range(seeds):
@@ -107,6 +112,8 @@ def _text(labels: LabelSet, found: dict[str, Any], with_minilm: bool) -> str:
     for name, title in (("field", "Field set"), ("test", "Test split")):
         parts += [f"## {title}\n", _systems(labels, found["ungated"][name])]
         parts += ["Operating points of the student:\n", _systems(labels, found["operating points"][name])]
+    parts += ["## Distress set\n", _distress(labels, found)]
+    parts += ["## Recogniser noise\n", _noise(labels, found["ungated"])]
     parts += ["## Where the student is behind, field set\n", _behind(labels, found["ungated"]["field"])]
     best_peer = max(
         (system for system in found["ungated"]["field"] if system != OURS),
@@ -133,10 +140,49 @@ def _systems(labels: LabelSet, systems: Mapping[str, Any]) -> str:
         for guard in labels.guards:
             figures = metrics["guards"][guard.name]
             row += [_cell(figures[key]) for key in ("precision", "recall", "f1")]
-            mistakes, turns, bound = figures["mistakes"], figures["turns"]["mean"], figures["upper_bound"]["largest"]
-            row.append(f"{mistakes['mean']:.1f} of {turns:.0f}, worst seed {mistakes['largest']:.0f} (≤ {bound:.1%})")
+            row.append(_mistakes(figures))
         table.append(row)
     return markdown(header, table)
+
+
+def _distress(labels: LabelSet, found: Mapping[str, Any]) -> str:
+    """How often each guarded mistake happens where all turns are in distress, with and without cheerful words."""
+    sets = {"as said": "distress", "with recogniser noise": "noisy distress"}
+    table = []
+    for words, name in sets.items():
+        systems = {**found["ungated"][name], **{f"{OURS}, {p}": m for p, m in found["operating points"][name].items()}}
+        for system, metrics in systems.items():
+            for guard in labels.guards:
+                parts = [metrics, *(metrics["slices"][f"topic={topic}"] for topic in ("cheerful", "plain"))]
+                cells = [_mistakes(part["guards"][guard.name]) for part in parts]
+                table.append([words, system, *cells, _cell(metrics["heads"][guard.when[0][0]]["accuracy"])])
+    head = labels.guards[0].when[0][0] if labels.guards else ""
+    return (
+        f"{found['rows']['distress']} turns of children who are hurt, sad, scared or angry, half of them with cheerful "
+        "words inside; written for this test alone.\n\n"
+        + markdown(["turns", "system", "celebrated", "cheerful words inside", "none inside", f"{head} right"], table)
+    )
+
+
+def _mistakes(figures: Mapping[str, Any]) -> str:
+    mistakes, turns = figures["mistakes"], figures["turns"]["mean"]
+    bound = figures["upper_bound"]["largest"]
+    return f"{mistakes['mean']:.1f} of {turns:.0f}, worst seed {mistakes['largest']:.0f} (≤ {bound:.1%})"
+
+
+def _noise(labels: LabelSet, ungated: Mapping[str, Any]) -> str:
+    """What one slip of a recogniser in every turn costs."""
+    head = labels.heads[0].name
+    table = []
+    for system, clean in ungated["field"].items():
+        noise = ungated["noisy field"][system]
+        figures = [m["heads"][head]["accuracy"]["mean"] for m in (clean, noise)]
+        table.append([system, *(f"{figure:.3f}" for figure in figures), f"{100 * (figures[0] - figures[1]):.1f}"])
+    return (
+        "Every turn of the field set with one kind of noise, in rotation: no diacritics, two words run together, a "
+        "filler, two letters swapped.\n\n"
+        + markdown(["system", f"{head} accuracy", "with noise", "points lost"], table)
+    )
 
 
 def _behind(labels: LabelSet, systems: Mapping[str, Any]) -> str:

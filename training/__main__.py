@@ -5,12 +5,12 @@ import typer
 from tinyclf import default_labels
 from tinyclf.terminal import name_bad, run_app
 from training.compare_command import compare
-from training.corpus import FIELD, counts, overlap, read_corpus
+from training.corpus import TEST_ONLY, counts, overlap, read_corpus
 from training.fit_command import fit
 from training.report import show
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-corpus_app = typer.Typer(help="The authored corpus and its field set.", no_args_is_help=True)
+corpus_app = typer.Typer(help="The authored corpus and its sets for testing.", no_args_is_help=True)
 app.add_typer(corpus_app, name="corpus")
 app.command()(fit)
 app.command()(compare)
@@ -18,15 +18,19 @@ app.command()(compare)
 
 @corpus_app.command("check")
 def corpus_check() -> None:
-    """Validate every row of the corpus and the field set, and print their counts; exit 1 when a row is bad."""
+    """Check every row of the corpus and of the sets for testing, and print their counts; exit 1 when a row is bad."""
     labels = default_labels()
-    corpus, field = read_corpus(labels), read_corpus(labels, FIELD)
-    bad = [str(row) for row in corpus.bad + field.bad]
-    bad += [
-        f"{place}: the same turn stands in the corpus at {other}" for place, other in overlap(corpus.good, field.good)
-    ]
-    for name, rows in (("corpus", corpus.good), ("field set", field.good)):
-        found = counts(rows, labels)
+    corpus = read_corpus(labels)
+    tests = {name: read_corpus(labels, folder) for name, folder in TEST_ONLY.items()}
+    bad = [str(row) for row in corpus.bad]
+    for rows in tests.values():
+        bad += [str(row) for row in rows.bad]
+        bad += [
+            f"{place}: the same turn stands in the corpus at {other}"
+            for place, other in overlap(corpus.good, rows.good)
+        ]
+    for name, rows in {"corpus": corpus, **tests}.items():
+        found = counts(rows.good, labels)
         show(
             f"{name}: {found['rows']} rows, {found['topics']} topics, {found['families']} families, "
             f"{found['with_previous'] / max(found['rows'], 1):.0%} with previous, "

@@ -13,7 +13,9 @@ from training.split import SHARES, part_of
 from training.twins import plain_turn
 
 DATA = Path(__file__).parent / "data"
-CORPUS, FIELD = DATA / "corpus", DATA / "field"
+CORPUS, FIELD, DISTRESS = DATA / "corpus", DATA / "field", DATA / "distress"
+TEST_ONLY = {"field set": FIELD, "distress set": DISTRESS}
+"""Sets by which nothing is ever written, trained, tuned or chosen."""
 LANGUAGES = ("vi", "en", "mix")
 
 
