@@ -35,6 +35,7 @@ bench: $(VENV)/bench ## regenerate results/ (about two hours)
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m training fit --out runs/default
 	$(BIN)/python -m benchmarks.precision
+	$(BIN)/python -m benchmarks.corpus
 	$(BIN)/python -m benchmarks.quality
 	$(BIN)/python -m benchmarks.labelling
 	$(BIN)/python -m benchmarks.stress

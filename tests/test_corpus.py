@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tinyclf import default_labels
-from training.corpus import CORPUS, FIELD, counts, overlap, read_corpus
+from training.corpus import CORPUS, DATA, DISTRESS, FIELD, TEST_ONLY, counts, overlap, read_corpus
 from training.rows import Row
 from training.split import SHARES, part_of, split_rows
 
@@ -35,8 +35,30 @@ def test_the_corpus_is_large_and_covers_every_class_in_every_language(corpus: Se
 
 
 def test_the_field_set_is_apart(corpus: Sequence[Row], field: Sequence[Row]) -> None:
-    assert len(field) >= 300
+    assert len(field) >= 800
     assert overlap(corpus, field) == []
+
+
+def test_the_distress_set_is_apart_and_all_of_it_is_guarded(corpus: Sequence[Row]) -> None:
+    labels = default_labels()
+    rows = read_corpus(labels, DISTRESS).good
+    assert len(rows) >= 400
+    assert overlap(corpus, rows) == []
+    guard = labels.guards[0]
+    assert all(
+        (head, row.labels(labels)[head]) in guard.when for row in rows for head in {head for head, _ in guard.when}
+    )
+    assert {row.topic for row in rows} == {"cheerful", "plain"}
+
+
+def test_rows_that_were_labelled_twice_have_the_label_that_both_gave(corpus: Sequence[Row]) -> None:
+    labels = default_labels()
+    rows = {row.id: row for folder in (CORPUS, *TEST_ONLY.values()) for row in read_corpus(labels, folder).good}
+    for file in (DATA / "twice").glob("*.jsonl"):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            twice = json.loads(line)
+            if twice["id"] in rows:
+                assert rows[twice["id"]].labels(labels) == twice["first"] == twice["second"], twice["id"]
 
 
 def test_splits_are_disjoint_by_family_and_stable(corpus: Sequence[Row]) -> None:
