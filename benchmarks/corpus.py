@@ -101,8 +101,8 @@ def text(labels: LabelSet, found: Mapping[str, Any]) -> str:
             "## Labelled twice, blind\n",
             "Rows whose two labels differ were left out of the sets, but count here. The older 8,210 rows of the "
             "corpus are labelled once. Writers and annotators are of the same making and share the rules: the "
-            "agreement says that the rules are clear to them, not that other people would agree as much. Annotators saw "
-            "ids that name the set and the topic, so for the distress set the second label is not independent.\n",
+            "agreement says that the rules are clear to them, not that other people would agree as much. Annotators "
+            "saw ids that name the set and the topic, so for the distress set the second label is not independent.\n",
             markdown(["set", "head and language", "n", "same", "Cohen's kappa"], agreed),
             "## What the topic alone tells\n",
             "Accuracy on the test split of a logistic regression that sees the topic and nothing else.\n",
