@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import pytest
@@ -43,17 +44,23 @@ def face(page: Page) -> str:
     return str([page.get_attribute(part, "d") for part in ("#mouth", "#eye-left", "#brow-left")])
 
 
+def percent(p: float) -> str:
+    """As a Vietnamese browser writes a figure of the service: halves are rounded up."""
+    return f"{(100 * Decimal(str(p))).quantize(Decimal('0.1'), ROUND_HALF_UP)}%".replace(".", ",")
+
+
 def shows(page: Page, clf: Classifier, utterance: str, previous: str = "") -> None:
     """The page comes to show what the service decides: classes, percentages, confidence, celebration."""
     decision = clf(utterance, previous)
-    shares = [f"{100 * p:.1f}%".replace(".", ",") for row in decision.probabilities.values() for p in row.values()]
+    told = decision.to_dict()["probabilities"]
+    shares = [percent(p) for row in told.values() for p in row.values()]
     classes = [(known, decision[head.name] == known.name) for head in clf.labels.heads for known in head.classes]
     sparkles = any(known.sparkle and chosen for known, chosen in classes)
     expect(page.locator(".share")).to_have_text(shares)
     marked = page.locator(".bars li").evaluate_all("all => all.map(e => e.classList.contains('chosen'))")
     assert marked == [chosen for _, chosen in classes]
     expect(page.locator("#caption")).to_have_text(next(known.name for known, chosen in classes if chosen))
-    expect(page.locator("#confidence")).to_have_text(f"{100 * decision.confidence:.1f}%".replace(".", ","))
+    expect(page.locator("#confidence")).to_have_text(percent(decision.to_dict()["confidence"]))
     expect(page.locator("#source")).to_have_text(decision.source)
     for time in ("#server", "#trip"):
         expect(page.locator(time)).to_contain_text("s")
