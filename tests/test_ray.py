@@ -109,8 +109,8 @@ def test_a_killed_job_ends_with_the_labels_of_the_other_engine_and_asks_little_t
 
     with stub_server() as url:
         said = label(*job, *on_ray, "--url", url, code=1)  # what failed before the kill has no labels yet
-        again = [turn for turn in stats(url)["asked"] if turn in asked and MARK in turn]
-    assert len(again) <= 6 * in_flight, "only blocks that were cut off may be asked again"
+        asked_now = set(stats(url)["asked"])
+    assert len(asked - asked_now) >= 6, "what stood in a part when it was killed is not asked again"
     assert len(keys := journal_keys(out)) == len(set(keys)) == 79
     failed = [row for row in table(out) if row["error"]]
     assert 2 < len(failed) < 40
