@@ -11,12 +11,12 @@ from starlette.types import Receive, Scope
 
 from serve.bodies import BodyReader
 from serve.engine import Engine
-from serve.refusal import Refusal
+from serve.refusal import JSON, Refusal
 from serve.service import Answer
 from serve.spoken import turn_in
 from tinyclf import Turn
 
-JSON, EVENTS = b"application/json", b"text/event-stream; charset=utf-8"
+EVENTS = b"text/event-stream; charset=utf-8"
 NO_TOKENS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 """No LLM's tokens were spent on a decision of the student."""
 BY_A_USER = {"type": "object", "properties": {"role": {"const": "user"}}, "required": ["role"]}

@@ -7,11 +7,9 @@ from starlette.types import Receive, Scope
 
 from serve.bodies import BodyReader
 from serve.engine import Engine
-from serve.refusal import Refusal
+from serve.refusal import JSON, Refusal
 from serve.service import Answer
 from tinyclf import Turn
-
-JSON = b"application/json"
 
 
 class TurnBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,7 +1,7 @@
 """The OpenAPI document: FastAPI describes its own routes, this describes the hot ones from the types they read."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from fastapi.openapi.utils import get_openapi
@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from serve.chat import ChatBody
 from serve.classify import BatchBody, TurnBody
 from serve.service import Service
+from tinyclf.decision import Source
 from tinyclf.labelset import Head
 
 REFUSALS = {
@@ -124,18 +125,19 @@ def _operation(summary: str, tag: str, body: dict[str, Any], answers: dict[str, 
 
 def _decision(heads: Sequence[Head]) -> dict[str, Any]:
     """The schema of a decision, with the classes of this label set."""
-    known = {head.name: {"type": "string", "enum": list(head.names)} for head in heads if head.kind == "one-of"}
-    several = {
-        head.name: {"type": "array", "items": {"type": "string", "enum": list(head.names)}}
-        for head in heads
-        if head.kind == "any-of"
-    }
     always = {
-        **known, **several, "confidence": {"type": "number"}, "sure": {"type": "boolean"},
-        "source": {"type": "string", "enum": ["student", "teacher", "default"]},
+        **{head.name: _labels(head) for head in heads},
+        "confidence": {"type": "number"}, "sure": {"type": "boolean"},
+        "source": {"type": "string", "enum": list(get_args(Source))},
         "degraded": {"type": "boolean"}, "microseconds": {"type": "number"},
     }  # fmt: skip
     return {
         "type": "object", "required": list(always),
         "properties": {**always, "probabilities": {"type": "object"}},
     }  # fmt: skip
+
+
+def _labels(head: Head) -> dict[str, Any]:
+    """The schema of a head's answer: one class, or a list of them."""
+    one = {"type": "string", "enum": list(head.names)}
+    return one if head.kind == "one-of" else {"type": "array", "items": one}

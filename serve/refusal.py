@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 Headers = list[tuple[bytes, bytes]]
+JSON = b"application/json"
 
 CLOSE: Headers = [(b"connection", b"close")]
 UNREAD = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
@@ -51,4 +52,4 @@ def body_of(refusal: Refusal, path: str) -> tuple[bytes, bytes]:
         "param": refusal.field or None,
         "code": "invalid_api_key" if refusal.status == HTTPStatus.UNAUTHORIZED else None,
     }
-    return b"application/json", msgspec.json.encode({"error": error})
+    return JSON, msgspec.json.encode({"error": error})

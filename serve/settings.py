@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tinyclf.capture import DEFAULT_DAYS, DEFAULT_LIMIT
 
@@ -13,7 +14,7 @@ class LlmSettings:
     backend: str
     model: str = ""
     url: str | None = None
-    style: str = "letter"
+    style: Literal["letter", "json"] = "letter"
     shots: int | None = None
 
 

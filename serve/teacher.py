@@ -22,8 +22,7 @@ class Probed:
 
         self.labeller = Labeller(
             labels, BACKENDS[settings.backend], settings.model, url=settings.url,
-            style="json" if settings.style == "json" else "letter", order_count=1, together=False,
-            shots=settings.shots,
+            style=settings.style, order_count=1, together=False, shots=settings.shots,
         )  # fmt: skip
         self.url = self.labeller.url
         self.ready = False
