@@ -35,6 +35,13 @@ class Entry:
             self.fail(f"'{field}' must be text" + ("" if field in self.table else ", it is missing"))
         return value
 
+    def texts(self, field: str) -> tuple[str, ...]:
+        """A field that is a list of texts; empty where it is absent."""
+        value = self.table.get(field, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.fail(f"'{field}' must be a list of texts")
+        return tuple(value)
+
     def name(self, what: str, pattern: re.Pattern[str]) -> str:
         """The field ``name``, which must match ``pattern``; ``what`` is what bears it."""
         name = self.table.get("name")

@@ -64,9 +64,10 @@ class Reader:
         )
 
     def _rule(self, entry: Entry) -> Rule:
-        entry.only("when", "then")
+        entry.only("when", "then", "rulings")
         then = self._labels(entry, entry.table.get("then"), "'then'")
-        return Rule(entry.text("when"), {head: as_tuple(names) for head, names in then.items()})
+        classes = {head: as_tuple(names) for head, names in then.items()}
+        return Rule(entry.text("when"), classes, entry.texts("rulings"))
 
     def _example(self, entry: Entry) -> Example:
         entry.only(*SEGMENTS, "labels", "why")

@@ -61,10 +61,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the decision list: the first rule whose condition holds decides."""
+    """One line of the decision list: the first rule whose condition holds decides.
+
+    ``rulings`` say how the rule decides what people who labelled by it asked or disagreed about.
+    """
 
     when: str
     then: Mapping[str, tuple[str, ...]]
+    rulings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,12 @@ from training.agreement import agreement
 from training.augment import Augmentation
 from training.calibrate import Calibration, calibrate
 from training.checkpoint import Progress, load_weights
-from training.evaluate import evaluate
+from training.diagnostics import diagnose
+from training.evaluate import judge
 from training.identity import CONFIG, identity, is_ours
 from training.loop import CHECKPOINT, WEIGHTS, Schedule, predict, train
-from training.probabilities import probabilities
+from training.page import write_page
+from training.probabilities import decide, probabilities
 from training.rows import Row, example_rows
 from training.split import Splits
 from training.student import Shape, Student, build_student
@@ -109,6 +111,7 @@ def fit(
         **_on_test(labels, student, encoder, calibration, splits.test),
     }
     write_whole(folder / TEST, "".join(json.dumps(asdict(row.turn), ensure_ascii=True) + "\n" for row in splits.test))
+    write_page(report, folder)
     write_json(folder / REPORT, report)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return load_run(folder)
@@ -152,8 +155,12 @@ def _on_test(
         return {"test": {}}
     logits = predict(student, encoder, [row.turn for row in rows])
     given = probabilities(labels, logits, calibration.temperatures)
+    chosen = {name: decide(labels, given, point) for name, point in calibration.points.items()}
+    first = next(iter(chosen))
     found: dict[str, Any] = {
-        "test": {name: evaluate(labels, rows, given, point) for name, point in calibration.points.items()}
+        "test": {name: judge(labels, rows, given, answers) for name, answers in chosen.items()},
+        "diagnosed": first,
+        "diagnostics": diagnose(labels, rows, given, chosen[first]),
     }
     if teacher := agreement(labels, rows, given):
         found["teacher"] = teacher

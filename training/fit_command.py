@@ -117,6 +117,7 @@ def fit(
     from training.fit import Settings
     from training.fit import fit as run_fit
     from training.loop import Schedule
+    from training.page import PAGE
     from training.split import split_rows
 
     label_set = _labels(labels, data, label_column)
@@ -151,6 +152,7 @@ def fit(
     if teacher := run.report.get("teacher"):
         title = f"agreement on the {teacher['rows']} rows of the test split that a teacher labelled"
         show(title, AGREEMENT_HEADER, agreement_rows(teacher))
+    say(f"report with confusion matrices and reliability diagrams: {out / PAGE}")
     say(f"done: {out}. Next: python -m export bundle --run {out} --out DIR")
 
 

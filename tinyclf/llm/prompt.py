@@ -52,7 +52,9 @@ def _guide(labels: LabelSet, shots: int | None) -> str:
         parts += [f"- {c.name}: {c.definition}".rstrip(": ") for c in head.classes]
     if labels.rules:
         parts.append("# Rules: the first that holds decides")
-        parts += [f"{i}. {' '.join(rule.when.split())} -> {_said(rule.then)}" for i, rule in enumerate(labels.rules, 1)]
+        for i, rule in enumerate(labels.rules, 1):
+            parts.append(f"{i}. {' '.join(rule.when.split())} -> {_said(rule.then)}")
+            parts += [f"   - {' '.join(ruling.split())}" for ruling in rule.rulings]
     if examples := labels.examples[:shots]:
         parts.append("# Examples")
         for example in examples:
