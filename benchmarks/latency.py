@@ -14,12 +14,13 @@ import typer
 from onnx import TensorProto, helper
 
 from benchmarks.machine import in_words, machine
-from benchmarks.peers import FastText, MiniLm, MiniLmFolder, TfidfLogistic, marked_text
+from benchmarks.peers import FastText, MiniLm, MiniLmFolder
 from benchmarks.results import RESULTS, console, write_results
 from benchmarks.timing import Call, Times, in_turns, percentiles
 from tinyclf import Classifier, Turn, default_labels
 from tinyclf.encode import Encoder
 from tinyclf.tables import markdown
+from training.baseline import TfidfLogistic, marked_text
 from training.corpus import read_corpus
 from training.split import split_rows
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.peers import TfidfLogistic
 from tinyclf import LabelSet, Turn
 from tinyclf.calibration import Floats
+from training.baseline import TfidfLogistic
 from training.fit import Settings, fit
 from training.loop import Schedule
 from training.rows import Row

@@ -1,4 +1,4 @@
-"""The peers: fastText, TF-IDF with logistic regression, and MiniLM embeddings with logistic regression.
+"""The peers: fastText, and MiniLM embeddings with logistic regression; TF-IDF's is ``training.baseline``.
 
 Each learns the same rows and answers with probabilities per head, so that one evaluation serves all. The segments of
 a turn reach a peer as one text in which the robot's words carry a mark.
@@ -11,13 +11,13 @@ from typing import Annotated, Any, Protocol
 
 import numpy as np
 import typer
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline, make_union
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from tinyclf import LabelSet, Turn
 from tinyclf.calibration import Floats
 from tinyclf.files import write_whole
+from training.baseline import marked_text
 from training.rows import Row
 
 MiniLmFolder = Annotated[
@@ -36,39 +36,6 @@ class Peer(Protocol):
 
     def probabilities(self, turns: Sequence[Turn]) -> dict[str, Floats]:
         """Class probabilities of shape (turns, classes) per head."""
-
-
-def marked_text(turn: Turn) -> str:
-    """A turn as one text: the robot's words before and after are marked as such."""
-    before = [f"p_{word}" for word in turn.previous.lower().split()]
-    after = [f"r_{word}" for word in turn.reply.lower().split()]
-    return " ".join([*before, *turn.utterance.lower().split(), *after])
-
-
-class TfidfLogistic:
-    """Word 1-2-grams and character 2-5-grams, TF-IDF, logistic regression per head (scikit-learn)."""
-
-    name = "TF-IDF + logistic regression"
-
-    def fit(self, labels: LabelSet, rows: Sequence[Row], seed: int) -> None:  # noqa: D102
-        texts = [marked_text(row.turn) for row in rows]
-        self._labels = labels
-        self._features = make_union(
-            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+"),
-            TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True),
-        )
-        features = self._features.fit_transform(texts)
-        self._models = {
-            head.name: LogisticRegression(C=10, max_iter=1000).fit(features, _answers(labels, rows, head.name))
-            for head in labels.heads
-        }
-
-    def probabilities(self, turns: Sequence[Turn]) -> dict[str, Floats]:  # noqa: D102
-        features = self._features.transform([marked_text(turn) for turn in turns])
-        return {
-            head.name: _in_order(head.names, model.classes_, model.predict_proba(features))
-            for head, model in zip(self._labels.heads, self._models.values(), strict=True)
-        }
 
 
 class FastText:

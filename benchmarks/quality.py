@@ -13,10 +13,11 @@ import typer
 
 from benchmarks.machine import in_words, machine
 from benchmarks.noise import noisy
-from benchmarks.peers import FastText, MiniLm, MiniLmFolder, Peer, TfidfLogistic
+from benchmarks.peers import FastText, MiniLm, MiniLmFolder, Peer
 from benchmarks.results import RESULTS, console, write_results
 from tinyclf import LabelSet, default_labels
 from tinyclf.tables import markdown
+from training.baseline import TfidfLogistic
 from training.corpus import DISTRESS, FIELD, read_corpus
 from training.evaluate import SHARES, Metrics, evaluate
 from training.fit import Settings, fit

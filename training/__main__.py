@@ -1,4 +1,4 @@
-"""``python -m training``: check the corpus, train a student, compare it with the one before."""
+"""``python -m training``: check the corpus and its labels, train a student, compare it with the one before."""
 
 import typer
 
@@ -8,12 +8,14 @@ from training.compare_command import compare
 from training.corpus import TEST_ONLY, counts, overlap, read_corpus
 from training.fit_command import fit
 from training.report import show
+from training.triage_command import triage
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 corpus_app = typer.Typer(help="The authored corpus and its sets for testing.", no_args_is_help=True)
 app.add_typer(corpus_app, name="corpus")
 app.command()(fit)
 app.command()(compare)
+app.command()(triage)
 
 
 @corpus_app.command("check")

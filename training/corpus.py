@@ -13,8 +13,8 @@ from training.split import SHARES, part_of
 from training.twins import plain_turn
 
 DATA = Path(__file__).parent / "data"
-CORPUS, FIELD, DISTRESS = DATA / "corpus", DATA / "field", DATA / "distress"
-TEST_ONLY = {"field set": FIELD, "distress set": DISTRESS}
+CORPUS, FIELD, DISTRESS, QUIZ = DATA / "corpus", DATA / "field", DATA / "distress", DATA / "quiz"
+TEST_ONLY = {"field set": FIELD, "distress set": DISTRESS, "quiz set": QUIZ}
 """Sets by which nothing is ever written, trained, tuned or chosen."""
 LANGUAGES = ("vi", "en", "mix")
 

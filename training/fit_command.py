@@ -120,7 +120,7 @@ def fit(
     from training.page import PAGE
     from training.split import split_rows
 
-    label_set = _labels(labels, data, label_column)
+    label_set = label_set_of(labels, data, label_column)
     rows = read_data(data, label_set, text_column, authored=labels is None)
     stop_at_bad(rows.bad, skip_bad, "train")
     splits = split_rows(rows.good)
@@ -156,7 +156,8 @@ def fit(
     say(f"done: {out}. Next: python -m export bundle --run {out} --out DIR")
 
 
-def _labels(path: Path | None, data: list[str], label_column: str) -> LabelSet:
+def label_set_of(path: Path | None, data: list[str], label_column: str) -> LabelSet:
+    """The label set that the options name: a file, the classes of a column, or the default one."""
     from training.infer import infer_labels
 
     if path is not None:

@@ -30,6 +30,11 @@ def probabilities(
 
 def decide(labels: LabelSet, given: Mapping[str, Floats], point: OperatingPoint = UNGATED) -> list[Chosen]:
     """The class indices chosen by head, for every row, as the runtime's decoder chooses them."""
+    return [chosen for chosen, _, _ in decided(labels, given, point)]
+
+
+def decided(labels: LabelSet, given: Mapping[str, Floats], point: OperatingPoint) -> list[tuple[Chosen, float, bool]]:
+    """For every row the chosen class indices, the confidence of the least sure head, and whether all are sure."""
     decoder = Decoder(labels, point)
     rows = zip(*(given[head.name].tolist() for head in labels.heads), strict=True)
-    return [decoder(row)[0] for row in rows]
+    return [decoder(row) for row in rows]
