@@ -11,13 +11,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from benchmarks.corpus_report import text
+from benchmarks.near import Nearness, shares
 from benchmarks.results import write_results
 from tinyclf import LabelSet, default_labels
-from tinyclf.tables import markdown
-from training.corpus import DATA, DISTRESS, FIELD, LANGUAGES, counts, read_corpus
+from training.corpus import CORPUS, DATA, DISTRESS, FIELD, LANGUAGES, QUIZ, counts, read_corpus
 from training.metrics import kappa
 from training.rows import Row
 from training.split import split_rows
+from training.triage import doubts
 
 TWICE = DATA / "twice"
 
@@ -29,13 +31,15 @@ def main() -> None:
     found: dict[str, Any] = {
         "counts": {name: counts(rows, labels) for name, rows in sets.items()},
         "agreement": {name: agreement(TWICE / f"{name}.jsonl", labels) for name in sets},
+        "nearness": nearness(sets),
+        "triage": triage(labels, sets["corpus"]),
         "topic alone": topic_alone(labels, sets["corpus"]),
         "topics": topics(labels, sets["corpus"]),
     }
     write_results("corpus", found, text(labels, found))
 
 
-FOLDERS: Mapping[str, Path] = {"corpus": DATA / "corpus", "field": FIELD, "distress": DISTRESS}
+FOLDERS: Mapping[str, Path] = {"corpus": CORPUS, "field": FIELD, "distress": DISTRESS, "quiz": QUIZ}
 
 
 def agreement(file: Path, labels: LabelSet) -> dict[str, Any]:
@@ -49,6 +53,35 @@ def agreement(file: Path, labels: LabelSet) -> dict[str, Any]:
             same = sum(a == b for a, b in zip(one, two, strict=True)) / max(len(here), 1)
             found[f"{head.name}, {lang}"] = {"n": len(here), "same": same, "kappa": kappa(one, two)}
     return found
+
+
+def nearness(sets: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
+    """How alike turns are within the corpus, between its splits, and between it and the sets for testing."""
+    corpus = sets["corpus"]
+    parts = split_rows(corpus).parts()
+    others = {name: rows for name, rows in sets.items() if name != "corpus"}
+    measure = Nearness([row for rows in sets.values() for row in rows])
+    compared = {"corpus to its own": (corpus, corpus)}
+    compared |= {f"{name} to train": (parts[name], parts["train"]) for name in ("dev", "calibration", "test")}
+    compared |= {f"{name} to corpus": (rows, corpus) for name, rows in others.items()}
+    return {
+        "distinct": measure.distinct(corpus),
+        "nearest": {name: shares(measure.nearest(rows, known)) for name, (rows, known) in compared.items()},
+    }
+
+
+def triage(labels: LabelSet, rows: Sequence[Row]) -> dict[str, dict[str, int]]:
+    """Per head: labels that a model that never saw them doubts, labels given a third time, and those that stayed."""
+    doubted = Counter(doubt.head for doubt in doubts(labels, rows))
+    thirds = [json.loads(line) for line in (TWICE / "triage.jsonl").read_text(encoding="utf-8").splitlines()]
+    return {
+        head.name: {
+            "doubted": doubted[head.name],
+            "third": len(thirds),
+            "kept": sum(third["first"][head.name] == third["third"][head.name] for third in thirds),
+        }
+        for head in labels.heads
+    }
 
 
 def topic_alone(labels: LabelSet, rows: Sequence[Row]) -> dict[str, Any]:
@@ -77,44 +110,6 @@ def topics(labels: LabelSet, rows: Sequence[Row]) -> dict[str, dict[str, int]]:
     for row in rows:
         found.setdefault(row.topic, Counter())[str(row.labels(labels)[head])] += 1
     return {topic: dict(counter) for topic, counter in sorted(found.items())}
-
-
-def text(labels: LabelSet, found: Mapping[str, Any]) -> str:
-    """The page to read."""
-    sizes = [
-        [name, c["rows"], c["topics"], c["families"], *(_share(c["languages"].get(lang, 0), c) for lang in LANGUAGES),
-         _share(c["with_previous"], c), _share(c["with_reply"], c)]
-        for name, c in found["counts"].items()
-    ]  # fmt: skip
-    agreed = [
-        [name, pair, f["n"], f"{f['same']:.3f}", "" if f["kappa"] is None else f"{f['kappa']:.3f}"]
-        for name, pairs in found["agreement"].items()
-        for pair, f in pairs.items()
-    ]
-    alone = [[head, f"{s['topic']:.3f}", f"{s['most frequent']:.3f}"] for head, s in found["topic alone"].items()]
-    names = labels.heads[0].names
-    table = [[topic, *(row.get(name, 0) for name in names)] for topic, row in found["topics"].items()]
-    return "\n".join(
-        [
-            "# Corpus\n",
-            markdown(["set", "rows", "topics", "families", *LANGUAGES, "with previous", "with reply"], sizes),
-            "## Labelled twice, blind\n",
-            "Rows whose two labels differ were left out of the sets, but count here. The older 8,210 rows of the "
-            "corpus are labelled once. Writers and annotators are of the same making and share the rules: the "
-            "agreement says that the rules are clear to them, not that other people would agree as much. Annotators "
-            "saw ids that name the set and the topic, so for the distress set the second label is not independent.\n",
-            markdown(["set", "head and language", "n", "same", "Cohen's kappa"], agreed),
-            "## What the topic alone tells\n",
-            "Accuracy on the test split of a logistic regression that sees the topic and nothing else.\n",
-            markdown(["head", "topic alone", "most frequent class"], alone),
-            "## Topics and classes\n",
-            markdown(["topic", *names], table),
-        ]
-    )
-
-
-def _share(count: int, counted: Mapping[str, Any]) -> str:
-    return f"{count / counted['rows']:.0%}"
 
 
 if __name__ == "__main__":

@@ -21,9 +21,10 @@ from benchmarks.results import RESULTS, console, write_results
 from tinyclf import LabelSet, default_labels
 from training.corpus import FIELD, read_corpus
 from training.evaluate import evaluate
-from training.fit import Settings, fit
-from training.loop import Schedule
+from training.fit import fit
 from training.rows import Row
+from training.schedule import Schedule
+from training.settings import Settings
 from training.split import Splits, split_rows
 
 POOL = 2000

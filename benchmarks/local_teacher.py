@@ -15,9 +15,10 @@ import torch
 from tinyclf import LabelSet, Turn
 from tinyclf.calibration import Floats
 from training.baseline import TfidfLogistic
-from training.fit import Settings, fit
-from training.loop import Schedule
+from training.fit import fit
 from training.rows import Row
+from training.schedule import Schedule
+from training.settings import Settings
 from training.split import Splits
 
 FOLDS = 4

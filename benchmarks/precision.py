@@ -16,8 +16,8 @@ from export.quantise import Precision
 from tinyclf import Classifier, Decision, Turn
 from tinyclf.tables import markdown
 from training.corpus import FIELD, read_corpus
-from training.fit import load_run
 from training.rows import Row
+from training.run import load_run
 from training.split import split_rows
 
 VARIANTS: dict[str, tuple[Precision, bool]] = {

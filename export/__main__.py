@@ -30,7 +30,7 @@ def bundle(
     """
     from export.bundle import export_bundle
     from export.quantise import Precision
-    from training.fit import load_run
+    from training.run import load_run
 
     if precision not in ("float32", "float16", "int8"):
         raise typer.BadParameter("float32, float16 or int8", param_hint="--precision")

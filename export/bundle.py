@@ -17,7 +17,7 @@ from tinyclf import Turn, __version__
 from tinyclf.bundle import CARD, MODEL, TOKENIZER, Bundle, read_bundle, write_bundle
 from tinyclf.errors import TinyclfError
 from tinyclf.files import sha256
-from training.fit import Run
+from training.run import Run
 from training.student import CnnStudent
 
 

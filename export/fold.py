@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tinyclf.encode import PAD
 from tinyclf.turn import SEGMENTS
-from training.student import CENTRE, CLOSED, TAPS, CnnStudent, MlpStudent, Student
+from training.student import CLOSED, CnnStudent, MlpStudent, Student
 
 Array = npt.NDArray[np.float32]
 
@@ -26,15 +26,17 @@ class Dense:
 class Folded:
     """A student as arrays: ``table`` has one row per id of every segment block, then the layers after pooling.
 
-    For a cnn the columns are those of each tap in turn, the filter's bias added to the centre tap
-    (a convolution over embeddings is linear before its non-linearity, so each tap's product with each embedding can
-    be computed once). For an mlp they are the projected embedding and, last, a 1 that counts tokens.
+    For a cnn the columns are those of each tap in turn, the filter's bias added to the first tap (a convolution over
+    embeddings is linear before its non-linearity, so each tap's product with each embedding can be computed once).
+    Where a filter sees more than one token, PAD's first tap is so low that a window on PAD never wins; where it sees
+    one, PAD's row is zero and is the ReLU, for every sequence holds a PAD. For an mlp they are the projected embedding and, last, a 1 that counts tokens.
 
     ``wide`` has a row per bucket; its columns are the classes of all heads and, last, a 1 that counts. Bucket 0, which
     counts for nothing, is zero. ``head`` takes the hidden layer's outputs and a constant 1, ``hidden`` gives that 1.
     """
 
     architecture: str
+    width: int
     table: Array
     hidden: Dense
     head: Array
@@ -53,6 +55,7 @@ def fold(student: Student, temperatures: Mapping[str, float]) -> Folded:
     cooling = np.concatenate([np.full(n, 1 / temperatures[name], np.float32) for name, n in sizes.items()])
     return Folded(
         student.shape.architecture,
+        student.shape.width,
         table,
         _with_constant(student),
         np.concatenate([_array(student.head.weight).T, _array(student.head.bias)[None]]).astype(np.float32) * cooling,
@@ -74,13 +77,14 @@ def block_embedding(student: Student) -> Array:
 
 def _cnn_table(student: CnnStudent) -> Array:
     embedding = _array(student.table()).astype(np.float64)
-    filters, centre = student.shape.filters, CENTRE
+    filters, width = student.shape.filters, student.shape.width
     blocks = []
     for weight in _array(student.taps).astype(np.float64):
-        block = np.concatenate([embedding @ weight[:, :, tap].T for tap in range(TAPS)], axis=1)
-        block[:, centre * filters : (centre + 1) * filters] += _array(student.bias)
+        block = np.concatenate([embedding @ weight[:, :, tap].T for tap in range(width)], axis=1)
+        block[:, :filters] += _array(student.bias)
         block[PAD] = 0
-        block[PAD, centre * filters : (centre + 1) * filters] = CLOSED
+        if width > 1:
+            block[PAD, :filters] = CLOSED
         blocks.append(block)
     return np.concatenate(blocks).astype(np.float32)
 
@@ -92,7 +96,7 @@ def _with_constant(student: Student) -> Dense:
 
 
 def _wide_table(student: Student, cooling: Array) -> Array:
-    weights = _array(student.wide.weight) * cooling
+    weights = _array(student.wide.table.weight) * cooling
     table = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
     table[PAD] = 0
     return table.astype(np.float32)

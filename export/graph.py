@@ -10,11 +10,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from export.fold import Dense, Folded, block_embedding
-from export.quantise import Precision, Table, quantise
+from export.fold import Folded, block_embedding
+from export.quantise import Precision, Small, Table, quantise
 from tinyclf import LabelSet, TinyclfError
 from tinyclf.classifier import INPUT
-from training.student import CENTRE, CLOSED, PAIR_FACTOR, TAPS, CnnStudent
+from training.student import CLOSED, CnnStudent
+from training.wide import PAIR_FACTOR
 
 OPSET, IR = 17, 8
 
@@ -75,14 +76,15 @@ def _inner(name: str) -> str:
 def folded_graph(folded: Folded, labels: LabelSet, precision: Precision = "float32") -> bytes:
     """The graph of a folded student: look up, add, pool, two dense layers."""
     graph = Graph()
-    table, hidden, wide = quantise(folded, precision)
-    looked_up = graph.add("Gather", graph.constant("table", table), INPUT, out="looked_up")
-    if table.dtype != np.float32:
-        looked_up = graph.add("Cast", looked_up, out="as_float", to=TensorProto.FLOAT)
-    features = (
-        _pooled_mean(graph, looked_up, table) if folded.architecture == "mlp" else _pooled_max(graph, looked_up, table)
-    )
-    _dense(graph, features, hidden, folded, wide, labels)
+    small = quantise(folded, precision)
+    looked_up = graph.add("Gather", graph.constant("table", small.table), INPUT, out="looked_up")
+    if folded.architecture == "mlp":
+        features = _pooled_mean(graph, _as_float(graph, looked_up, small.table), small.table)
+    elif folded.width == 1:
+        features = _as_float(graph, graph.add("ReduceMax", looked_up, out="largest", axes=[1], keepdims=0), small.table)
+    else:
+        features = _pooled_max(graph, _as_float(graph, looked_up, small.table), small.table, folded.width)
+    _dense(graph, features, folded, small, labels)
     return graph.model(labels)
 
 
@@ -91,29 +93,33 @@ def conv_graph(student: CnnStudent, folded: Folded, labels: LabelSet) -> bytes:
     graph = Graph()
     taps = student.taps.detach().numpy()
     weight = np.concatenate([*taps, np.zeros_like(taps[0, :, :1])], axis=1)
-    weight[:, -1, CENTRE] = CLOSED
+    weight[:, -1, 0] = CLOSED
     graph.add("Gather", graph.constant("embedding", block_embedding(student)), INPUT, out="embedded")
     graph.add("Transpose", "embedded", out="columns", perm=[0, 2, 1])
     weight_name = graph.constant("weight", weight)
     graph.add("Conv", "columns", weight_name, graph.constant("bias", student.bias.detach().numpy()), out="windows")
     graph.add("ReduceMax", "windows", out="largest", axes=[2], keepdims=0)
-    _dense(graph, graph.add("Relu", "largest", out="features"), folded.hidden, folded, folded.wide, labels)
+    _dense(graph, graph.add("Relu", "largest", out="features"), folded, quantise(folded, "float32"), labels)
     return graph.model(labels)
 
 
-def _pooled_max(graph: Graph, looked_up: str, table: Table) -> str:
+def _as_float(graph: Graph, source: str, table: Table) -> str:
+    """A cast where the table is not float32."""
+    return source if table.dtype == np.float32 else graph.add("Cast", source, out="as_float", to=TensorProto.FLOAT)
+
+
+def _pooled_max(graph: Graph, looked_up: str, table: Table, width: int) -> str:
     """Add the taps, shifted against each other, and keep each filter's largest window."""
-    filters = table.shape[1] // TAPS
     axes = graph.constant("axes", np.array([1, 2]))
-    taps = list(_taps(graph, looked_up, axes, filters))
+    taps = list(_taps(graph, looked_up, axes, table.shape[1] // width, width))
     graph.add("Sum", *taps, out="windows")
     graph.add("ReduceMax", "windows", out="largest", axes=[1], keepdims=0)
     return graph.add("Relu", "largest", out="features")
 
 
-def _taps(graph: Graph, looked_up: str, axes: str, filters: int) -> Iterator[str]:
-    for tap in range(TAPS):
-        last = tap - TAPS + 1 or np.iinfo(np.int64).max
+def _taps(graph: Graph, looked_up: str, axes: str, filters: int, width: int) -> Iterator[str]:
+    for tap in range(width):
+        last = tap - width + 1 or np.iinfo(np.int64).max
         start = graph.constant(f"start_{tap}", np.array([tap, tap * filters]))
         end = graph.constant(f"end_{tap}", np.array([last, (tap + 1) * filters]))
         yield graph.add("Slice", looked_up, start, end, axes, out=f"tap_{tap}")
@@ -126,11 +132,13 @@ def _pooled_mean(graph: Graph, looked_up: str, table: Table) -> str:
     return graph.add("Relu", graph.add("Div", "sum", "count", out="mean"), out="features")
 
 
-def _dense(graph: Graph, features: str, hidden: Dense, folded: Folded, wide: Table, labels: LabelSet) -> None:
+def _dense(graph: Graph, features: str, folded: Folded, small: Small, labels: LabelSet) -> None:
     """The hidden layer, the logits of all heads on top of the wide path's, then softmax or sigmoid by head."""
-    weight, bias = graph.constant("hidden_weight", hidden.weight), graph.constant("hidden_bias", hidden.bias)
+    weight = graph.constant("hidden_weight", small.hidden.weight)
+    bias = graph.constant("hidden_bias", small.hidden.bias)
     graph.add("Relu", graph.add("Gemm", features, weight, bias, out="hidden"), out="active")
-    graph.add("Gemm", "active", graph.constant("head_weight", folded.head), _wide(graph, wide), out="logits")
+    weight = graph.constant("head_weight", folded.head)
+    graph.add("Gemm", "active", weight, _wide(graph, small.wide), out="logits", beta=small.wide_scale)
     names = [f"{head.name}_logits" for head in labels.heads]
     graph.split("logits", [len(head.names) for head in labels.heads], names)
     for head, name in zip(labels.heads, names, strict=True):

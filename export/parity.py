@@ -10,7 +10,7 @@ from tinyclf import Turn
 from tinyclf.bundle import Bundle
 from tinyclf.classifier import Classifier
 from tinyclf.errors import TinyclfError
-from training.fit import Run
+from training.run import Run
 
 TOLERANCE = {"float32": 1e-4, "float16": 5e-3, "int8": 5e-2}
 """The largest difference of a probability that is allowed, by precision."""

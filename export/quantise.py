@@ -1,51 +1,67 @@
-"""Smaller tables: float16, or int8 with one scale per filter that moves into the next layer."""
+"""Smaller tables: float16, or int8 with scales that the layers behind them undo."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from export.fold import Dense, Folded
-from training.student import CLOSED, TAPS
+from export.fold import Array, Dense, Folded
+from training.student import CLOSED
 
 Precision = Literal["float32", "float16", "int8"]
 Table = npt.NDArray[np.float32] | npt.NDArray[np.float16] | npt.NDArray[np.int8]
 
-# The taps are added before pooling. With values this small, a window centred on PAD (-128) stays below zero whatever
-# its neighbours add, so PAD still never wins the pooling.
-LARGEST = 127 // (TAPS - 1)
-CLOSED_INT8 = -128
+CLOSED_INT8, MOST = -128, 127
 
 
-def quantise(folded: Folded, precision: Precision) -> tuple[Table, Dense, Table]:
-    """The table in the wanted precision, the hidden layer that undoes its scales, and the wide table.
+@dataclass(frozen=True, slots=True)
+class Small:
+    """The tables in the wanted precision, and what undoes their scales: the hidden layer, and a factor for ``wide``."""
 
-    Scales are positive and shared by a filter's taps, so they pass through adding, ReLU, maximum and mean unchanged.
-    The wide table goes to the logits with no layer behind it that could undo a scale, so its least is float16.
+    table: Table
+    hidden: Dense
+    wide: Table
+    wide_scale: float = 1.0
+
+
+def quantise(folded: Folded, precision: Precision) -> Small:
+    """The tables of a folded student in that precision.
+
+    Scales of the table are positive, one for each filter and shared by its taps, so they pass through adding, ReLU,
+    maximum and mean unchanged. The wide table goes to the logits through sums alone, so it has one scale in all.
     """
     if precision == "float32":
-        return folded.table, folded.hidden, folded.wide
-    wide = folded.wide.astype(np.float16)
+        return Small(folded.table, folded.hidden, folded.wide)
     if precision == "float16":
-        return folded.table.astype(np.float16), folded.hidden, wide
-    return *(_int8_mlp(folded) if folded.architecture == "mlp" else _int8_cnn(folded)), wide
+        return Small(folded.table.astype(np.float16), folded.hidden, folded.wide.astype(np.float16))
+    table, hidden = _int8_mlp(folded) if folded.architecture == "mlp" else _int8_cnn(folded)
+    return Small(table, hidden, *_int8_wide(folded.wide))
 
 
 def _int8_cnn(folded: Folded) -> tuple[Table, Dense]:
-    filters = folded.table.shape[1] // TAPS
+    """Taps are added before pooling: values that small keep a window on PAD below zero whatever its neighbour adds."""
+    width = folded.width
+    largest = MOST // max(width - 1, 1)
     closed = folded.table == CLOSED
-    size = np.where(closed, 0, np.abs(folded.table)).max(0).reshape(TAPS, filters).max(0)
-    scale = np.maximum(size, 1e-9) / LARGEST
-    table = np.round(folded.table / np.tile(scale, TAPS)).clip(-LARGEST, LARGEST)
+    size = np.where(closed, 0, np.abs(folded.table)).max(0).reshape(width, -1).max(0)
+    scale = np.maximum(size, 1e-9) / largest
+    table = np.round(folded.table / np.tile(scale, width)).clip(-largest, largest)
     table[closed] = CLOSED_INT8
     return table.astype(np.int8), replace(folded.hidden, weight=_scaled(folded.hidden, scale))
 
 
 def _int8_mlp(folded: Folded) -> tuple[Table, Dense]:
-    scale = np.maximum(np.abs(folded.table[:, :-1]).max(0), 1e-9) / 127
+    scale = np.maximum(np.abs(folded.table[:, :-1]).max(0), 1e-9) / MOST
     table = np.concatenate([np.round(folded.table[:, :-1] / scale), folded.table[:, -1:]], axis=1)
     return table.astype(np.int8), replace(folded.hidden, weight=_scaled(folded.hidden, scale))
+
+
+def _int8_wide(wide: Array) -> tuple[Table, float]:
+    """The last column counts and keeps its ones."""
+    scale = max(float(np.abs(wide[:, :-1]).max()), 1e-9) / MOST
+    table = np.concatenate([np.round(wide[:, :-1] / scale), wide[:, -1:]], axis=1)
+    return table.astype(np.int8), scale
 
 
 def _scaled(hidden: Dense, scale: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:

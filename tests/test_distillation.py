@@ -23,11 +23,13 @@ from tinyclf import LabelSet, Turn
 from tinyclf.bundle import read_bundle
 from tinyclf.sources import read_records
 from training.agreement import agreement
-from training.fit import Settings, fit
-from training.loop import Schedule, predict
+from training.fit import fit
+from training.loop import predict
 from training.loss import Taught, distillation, loss, taught_by, tempered
 from training.metrics import kappa
 from training.rows import Row, to_rows
+from training.schedule import Schedule
+from training.settings import Settings
 from training.split import split_rows
 from training.targets import gold_arrays, teacher_arrays
 

@@ -17,7 +17,7 @@ from export.fold import fold
 from tests.conftest import small_rows, write_jsonl
 from tinyclf import Classifier, TinyclfError, Turn
 from tinyclf.bundle import MODEL
-from training.fit import load_run
+from training.run import load_run
 
 SMALL = ("--epochs", "20", "--batch", "8", "--dim", "16", "--filters", "32", "--hidden", "16", "--no-augment")
 

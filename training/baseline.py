@@ -47,7 +47,7 @@ class TfidfLogistic:
     def probabilities(self, turns: Sequence[Turn]) -> dict[str, Floats]:
         """Class probabilities of shape (turns, classes) per head; a class that never occurred gets zero."""
         features = self._features.transform([marked_text(turn) for turn in turns])
-        found = {}
+        found: dict[str, Floats] = {}
         for head in self._labels.heads:
             model = self._models[head.name]
             rows = np.zeros((len(turns), len(head.names)))

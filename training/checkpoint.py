@@ -8,12 +8,11 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from tinyclf.errors import DataError
 from tinyclf.files import write_whole
-from training.student import Student
 
 
 @dataclass(slots=True)
@@ -26,12 +25,12 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def save_weights(path: Path, student: Student) -> None:
+def save_weights(path: Path, student: nn.Module) -> None:
     """Write the student's weights."""
     write_whole(path, save({name: tensor.contiguous() for name, tensor in student.state_dict().items()}))
 
 
-def load_weights(path: Path, student: Student) -> None:
+def load_weights(path: Path, student: nn.Module) -> None:
     """Fill the student with saved weights; ``DataError`` when the file is missing, cut off or of another shape."""
     try:
         with safe_open(path, "pt") as file:
@@ -40,7 +39,7 @@ def load_weights(path: Path, student: Student) -> None:
         raise DataError(f"{path}: not the weights of this student: {error}; run `fit` again") from error
 
 
-def save_checkpoint(path: Path, student: Student, optimisers: Sequence[Optimizer], progress: Progress) -> None:
+def save_checkpoint(path: Path, student: nn.Module, optimisers: Sequence[Optimizer], progress: Progress) -> None:
     """Write everything that a later run needs to go on as if it had never stopped."""
     tensors: dict[str, Tensor] = {f"student/{name}": tensor for name, tensor in student.state_dict().items()}
     for number, optimiser in enumerate(optimisers):
@@ -50,7 +49,7 @@ def save_checkpoint(path: Path, student: Student, optimisers: Sequence[Optimizer
     write_whole(path, save(content, {"progress": json.dumps(asdict(progress))}))
 
 
-def load_checkpoint(path: Path, student: Student, optimisers: Sequence[Optimizer]) -> Progress:
+def load_checkpoint(path: Path, student: nn.Module, optimisers: Sequence[Optimizer]) -> Progress:
     """Restore student and optimisers in place and return the progress; ``DataError`` when the file is damaged."""
     try:
         with safe_open(path, "pt") as file:

@@ -1,84 +1,52 @@
 """A fit from rows to a calibrated student in a run folder; interrupted runs go on where they stopped."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tinyclf import LabelSet, Turn
-from tinyclf.calibration import Floats
+from tinyclf import LabelSet
 from tinyclf.encode import Encoder
-from tinyclf.errors import DataError
 from tinyclf.files import write_json, write_whole
-from tinyclf.labelfile import parse_labels
-from tinyclf.turn import SEGMENTS
 from training.agreement import agreement
 from training.augment import Augmentation
 from training.calibrate import Calibration, calibrate
-from training.checkpoint import Progress, load_weights
+from training.checkpoint import Progress, load_weights, save_weights
+from training.coach import Coach, CoachShape
 from training.diagnostics import diagnose
+from training.epoch import Lesson
 from training.evaluate import judge
 from training.identity import CONFIG, identity, is_ours
-from training.loop import CHECKPOINT, WEIGHTS, Schedule, predict, train
+from training.loop import BEST, CHECKPOINT, predict, train
+from training.loss import taught_by
 from training.page import write_page
 from training.probabilities import decide, probabilities
 from training.rows import Row, example_rows
+from training.run import CALIBRATION, REPORT, TEST, TOKENIZER, WEIGHTS, Run, load_run, student_of
+from training.settings import COACHING, Settings, resolved
 from training.split import Splits
-from training.student import Shape, Student, build_student
-from training.targets import target_arrays
-from training.tokenizer import train_tokenizer
+from training.student import Student
+from training.targets import gold_arrays, target_arrays
+from training.threads import one_thread
+from training.tokenizer import pieces, train_tokenizer
 
-TOKENIZER, CALIBRATION, REPORT, TEST = "tokenizer.model", "calibration.json", "report.json", "test.jsonl"
+COACH = "coach"
 
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything that a fit depends on besides its rows and label set."""
-
-    architecture: str = "cnn"
-    vocabulary: int = 5000
-    dim: int = 64
-    filters: int = 64
-    hidden: int = 64
-    buckets: int = 80_000
-    dropout: float = 0.3
-    schedule: Schedule = field(default_factory=Schedule)
-    augment: bool = True
+EachEpoch = Callable[[str, Progress], None]
+"""Told after every epoch whose it was, the coach's or the student's, and how far it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A finished fit: what the export needs."""
-
-    folder: Path
-    labels: LabelSet
-    student: Student
-    encoder: Encoder
-    tokenizer: bytes
-    calibration: Calibration
-    config: Mapping[str, Any]
-    report: Mapping[str, Any]
-
-    def test_turns(self) -> list[Turn]:
-        """The turns of the test split, for parity."""
-        lines = (self.folder / TEST).read_text(encoding="utf-8").splitlines()
-        return [Turn(**json.loads(line)) for line in lines]
-
-    def predict(self, turns: Sequence[Turn]) -> dict[str, Floats]:
-        """Calibrated probabilities of shape (turns, classes) per head."""
-        logits = predict(self.student, self.encoder, turns)
-        return probabilities(self.labels, logits, self.calibration.temperatures)
-
-
+@one_thread
 def fit(
     labels: LabelSet,
     splits: Splits,
     settings: Settings,
     folder: Path,
-    each_epoch: Callable[[Progress], None] = lambda progress: None,
+    each_epoch: EachEpoch = lambda who, progress: None,
 ) -> Run:
     """Train, calibrate and evaluate into ``folder``. The label set's own examples are trained on too.
 
@@ -87,16 +55,30 @@ def fit(
     """
     held_out = {row.turn for row in (*splits.dev, *splits.calibration, *splits.test)}
     splits = replace(splits, train=[*splits.train, *(row for row in example_rows(labels) if row.turn not in held_out)])
+    settings = resolved(settings, len(splits.train))
     config = identity(labels, splits, asdict(settings))
     if is_ours(folder, config) and (folder / REPORT).exists():
         return load_run(folder)
     tokenizer = train_tokenizer(splits.train, settings.vocabulary)
     encoder = Encoder(tokenizer)
-    student = _student(labels, config, encoder)
+    student = student_of(labels, config, encoder, pieces(tokenizer) if settings.letters else ())
     write_whole(folder / TOKENIZER, tokenizer)
     write_json(folder / CONFIG, config)
-    augment = Augmentation() if settings.augment else None
-    progress = train(student, encoder, labels, splits.train, splits.dev, settings.schedule, augment, folder, each_epoch)
+    schedule = settings.schedule
+    lesson = Lesson(
+        encoder,
+        labels,
+        splits.train,
+        gold_arrays(splits.train, labels),
+        taught_by(splits.train, labels, schedule.distill_temperature, schedule.gold_share, hard=schedule.hard),
+        schedule,
+        Augmentation() if settings.augment else None,
+    )
+    if settings.coach:
+        lesson = replace(lesson, coach=_coach(student, lesson, splits.dev, folder / COACH, each_epoch))
+    progress = train(student, lesson, splits.dev, folder, partial(each_epoch, "student"))
+    student.wide.settle()
+    save_weights(folder / WEIGHTS, student)
     logits = predict(student, encoder, [row.turn for row in splits.calibration])
     calibration = calibrate(
         labels, logits, target_arrays(splits.calibration, labels), [row.family for row in splits.calibration]
@@ -113,38 +95,25 @@ def fit(
     write_whole(folder / TEST, "".join(json.dumps(asdict(row.turn), ensure_ascii=True) + "\n" for row in splits.test))
     write_page(report, folder)
     write_json(folder / REPORT, report)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    for name in (CHECKPOINT, BEST):
+        (folder / name).unlink(missing_ok=True)
     return load_run(folder)
 
 
-def load_run(folder: Path) -> Run:
-    """A finished run from its folder; ``DataError`` when it is missing, not finished or damaged."""
-    if not (folder / REPORT).exists():
-        raise DataError(f"{folder}: holds no finished run; run `python -m training fit --out {folder}` to the end")
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-        calibration = Calibration.from_dict(json.loads((folder / CALIBRATION).read_text(encoding="utf-8")))
-        tokenizer = (folder / TOKENIZER).read_bytes()
-        labels = parse_labels(config["label_set"])
-        encoder = Encoder(tokenizer)
-        student = _student(labels, config, encoder)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise DataError(f"{folder}: damaged run: {error}; fit again into another folder") from error
-    load_weights(folder / WEIGHTS, student)
-    return Run(folder, labels, student, encoder, tokenizer, calibration, config, report)
-
-
-def _student(labels: LabelSet, config: Mapping[str, Any], encoder: Encoder) -> Student:
-    settings = config["settings"]
-    torch.manual_seed(settings["schedule"]["seed"])
-    names = ("architecture", "dim", "filters", "hidden", "buckets", "dropout")
-    if encoder.vocabulary * len(SEGMENTS) > settings["buckets"]:
-        raise DataError(
-            f"--buckets must be at least {len(SEGMENTS)} times the {encoder.vocabulary} pieces of the vocabulary"
-        )
-    classes = {head.name: len(head.names) for head in labels.heads}
-    return build_student(Shape(classes, encoder.vocabulary, **{name: settings[name] for name in names}))
+def _coach(student: Student, lesson: Lesson, dev: Sequence[Row], folder: Path, each_epoch: EachEpoch) -> Coach:
+    """A coach that has learnt the lesson, from its folder where it has done so already."""
+    shape = student.shape
+    torch.manual_seed(lesson.schedule.seed)
+    coach = Coach(CoachShape(shape.heads, shape.vocabulary, shape.buckets))
+    if not (folder / WEIGHTS).exists():
+        folder.mkdir(exist_ok=True)
+        own = replace(lesson, schedule=replace(lesson.schedule, **COACHING))
+        train(coach, own, dev, folder, partial(each_epoch, "coach"))
+        save_weights(folder / WEIGHTS, coach)
+        for name in (CHECKPOINT, BEST):
+            (folder / name).unlink(missing_ok=True)
+    load_weights(folder / WEIGHTS, coach)
+    return coach.eval()
 
 
 def _on_test(

@@ -43,14 +43,32 @@ def fit(
     architecture: Annotated[Architecture, typer.Option(help="cnn: best. mlp: fastest.")] = Architecture.cnn,
     vocabulary: Annotated[int, typer.Option(min=300, help="At most so many sentencepiece pieces.")] = 5000,
     dim: Annotated[int, typer.Option(min=1, help="Embedding size; folded away at export.")] = 64,
+    width: Annotated[int, typer.Option(min=1, max=2, help="Tokens that a filter of the cnn sees at once.")] = 1,
     filters: Annotated[
         int, typer.Option(help="Filters (cnn) or projected features (mlp): the runtime's main cost.")
     ] = 64,
     hidden: Annotated[int, typer.Option(min=1, help="Width of the hidden layer.")] = 64,
     buckets: Annotated[
-        int, typer.Option(min=1, help="Buckets for tokens and pairs of tokens, in the wide path.")
-    ] = 80_000,
-    dropout: Annotated[float, typer.Option(help="Dropout on embeddings, features and hidden layer.")] = 0.3,
+        int,
+        typer.Option(
+            min=0,
+            help="Buckets for tokens and pairs of tokens, in the wide path; 0: 20 for each row to learn from, "
+            "at most 300,000.",
+        ),
+    ] = 0,
+    dropout: Annotated[float, typer.Option(help="Dropout on embeddings, features and hidden layer.")] = 0.2,
+    wide_dropout: Annotated[float, typer.Option(help="Share of tokens and pairs that the wide path skips.")] = 0.2,
+    letters: Annotated[
+        bool,
+        typer.Option(help="Let words share weights by their letters: better on small sets. Costs nothing at runtime."),
+    ] = True,
+    coach: Annotated[
+        bool,
+        typer.Option(
+            help="First train a larger network, too slow for the robot, and learn its soft answers too: better, and "
+            "takes about three times as long."
+        ),
+    ] = False,
     epochs: Annotated[int, typer.Option(min=1, help="At most so many passes over the rows.")] = 25,
     patience: Annotated[int, typer.Option(help="Stop after so many epochs without a better dev score.")] = 12,
     rate: Annotated[float, typer.Option(help="Peak learning rate of AdamW.")] = 3e-3,
@@ -114,10 +132,10 @@ def fit(
     """
     from training.agreement import AGREEMENT_HEADER, agreement_rows
     from training.checkpoint import Progress as Done
-    from training.fit import Settings
     from training.fit import fit as run_fit
-    from training.loop import Schedule
     from training.page import PAGE
+    from training.schedule import Schedule
+    from training.settings import COACHING, Settings
     from training.split import split_rows
 
     label_set = label_set_of(labels, data, label_column)
@@ -130,17 +148,21 @@ def fit(
         epochs=epochs, patience=patience, rate=rate, batch=batch, smoothing=smoothing, seed=seed,
         distill_temperature=distill_temperature, gold_share=gold_share, hard=hard,
     )  # fmt: skip
-    settings = Settings(architecture.value, vocabulary, dim, filters, hidden, buckets, dropout, schedule, augment)
+    settings = Settings(
+        architecture.value, vocabulary, dim, width, filters, hidden, buckets, dropout, wide_dropout, letters, coach,
+        schedule, augment,
+    )  # fmt: skip
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("loss {task.fields[loss]} dev {task.fields[dev]}"), console=console,
     )  # fmt: skip
     with bar:
-        task = bar.add_task("epochs", total=epochs, loss="-", dev="-")
+        tasks = {"coach": bar.add_task("coach", total=COACHING["epochs"], loss="-", dev="-")} if coach else {}
+        tasks["student"] = bar.add_task("epochs", total=epochs, loss="-", dev="-")
 
-        def each_epoch(progress: "Done") -> None:
+        def each_epoch(who: str, progress: "Done") -> None:
             last = progress.history[-1]
-            bar.update(task, completed=int(last["epoch"]), loss=f"{last['loss']:.3f}", dev=f"{last['dev']:.3f}")
+            bar.update(tasks[who], completed=int(last["epoch"]), loss=f"{last['loss']:.3f}", dev=f"{last['dev']:.3f}")
 
         try:
             run = run_fit(label_set, splits, settings, out, each_epoch)

@@ -10,8 +10,8 @@ from typing import Any
 from tinyclf import LabelSet
 from tinyclf.errors import DataError
 from tinyclf.files import sha256
-from training.loop import TEACHING
 from training.rows import Row
+from training.schedule import TEACHING
 from training.split import Splits
 from training.teacher import count_teachers
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sentencepiece import SentencePieceTrainer, sentencepiece_model_pb2
+from sentencepiece import SentencePieceProcessor, SentencePieceTrainer, sentencepiece_model_pb2
 
 from tinyclf.encode import PAD, UNKNOWN
 from tinyclf.errors import DataError
@@ -50,6 +50,12 @@ def train_tokenizer(rows: Iterable[Row], vocabulary: int = 5000) -> bytes:
             minloglevel=2,
         )
     return _fewest_pieces(model.getvalue())
+
+
+def pieces(tokenizer: bytes) -> list[str]:
+    """The vocabulary as text, in the order of ids."""
+    processor = SentencePieceProcessor(model_proto=tokenizer)
+    return [str(processor.id_to_piece(i)) for i in range(processor.vocab_size())]
 
 
 def _train(**options: Any) -> None:

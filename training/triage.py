@@ -62,7 +62,7 @@ def out_of_fold(
     labels: LabelSet, rows: Sequence[Row], folds: int = FOLDS, each_fold: Callable[[], None] = lambda: None
 ) -> dict[str, Floats]:
     """Probabilities of shape (rows, classes) per head for every row, from models that never saw its family."""
-    given = {head.name: np.zeros((len(rows), len(head.names))) for head in labels.heads}
+    given: dict[str, Floats] = {head.name: np.zeros((len(rows), len(head.names))) for head in labels.heads}
     families = [row.family for row in rows]
     for learn, judge in GroupKFold(folds).split(rows, groups=families):
         model = TfidfLogistic()

@@ -1,0 +1,31 @@
+"""How to train: the numbers of a training loop."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """At most ``epochs``, stopping after ``patience`` epochs without a better dev score.
+
+    What ``TEACHING`` names says how a teacher's labels are learnt (see ``training.loss``), what begins with ``coach``
+    how a coach's are (see ``training.coach``): gold for ``coach_gold`` of the loss, the coach for the rest.
+    """
+
+    epochs: int = 25
+    patience: int = 12
+    batch: int = 64
+    rate: float = 3e-3
+    wide_rate: float = 1e-2
+    decay: float = 0.05
+    smoothing: float = 0.15
+    borrow: float = 0.15
+    seed: int = 0
+    distill_temperature: float = 1.0
+    gold_share: float = 0.5
+    hard: bool = False
+    coach_temperature: float = 2.0
+    coach_gold: float = 0.1
+
+
+TEACHING = ("distill_temperature", "gold_share", "hard")
+"""The parts of the schedule that mean nothing where no row has a teacher's labels."""
