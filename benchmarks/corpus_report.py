@@ -9,8 +9,8 @@ from tinyclf.tables import markdown
 from training.corpus import LANGUAGES
 
 TWICE_WORDS = """\
-Rows whose two labels differ were left out of the sets, or follow the ruling that the label set has on them, but \
-count here. Writers and annotators are of the same making and share the rules: the agreement says that the rules are clear \
+Rows whose two labels differ were left out of the sets, or follow the ruling that the label set has on them; here they \
+count. Writers and annotators are of the same making and share the rules: the agreement says that the rules are clear \
 to them, not that other people would agree as much. Annotators saw the turn alone; for the field and distress sets and \
 2,600 rows of the corpus they also saw ids that name the set and the topic.
 """

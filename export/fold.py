@@ -28,8 +28,9 @@ class Folded:
 
     For a cnn the columns are those of each tap in turn, the filter's bias added to the first tap (a convolution over
     embeddings is linear before its non-linearity, so each tap's product with each embedding can be computed once).
-    Where a filter sees more than one token, PAD's first tap is so low that a window on PAD never wins; where it sees
-    one, PAD's row is zero and is the ReLU, for every sequence holds a PAD. For an mlp they are the projected embedding and, last, a 1 that counts tokens.
+    Where a filter sees two tokens, PAD's first tap is so low that a window on PAD never wins; where it sees one, PAD's
+    row is zero and stands for the ReLU, since every sequence holds a PAD. For an mlp they are the projected embedding
+    and, last, a 1 that counts tokens.
 
     ``wide`` has a row per bucket; its columns are the classes of all heads and, last, a 1 that counts. Bucket 0, which
     counts for nothing, is zero. ``head`` takes the hidden layer's outputs and a constant 1, ``hidden`` gives that 1.

@@ -18,18 +18,8 @@ IDS = st.lists(st.integers(1, VOCABULARY - 1), min_size=1, max_size=12)
 def student(request: pytest.FixtureRequest) -> Student:
     torch.manual_seed(0)
     heads = {"dish": 3, "allergens": 2}
-    shape = Shape(
-        heads,
-        VOCABULARY,
-        request.param,
-        dim=8,
-        width=1,
-        filters=16,
-        hidden=8,
-        buckets=200,
-        dropout=0.3,
-        wide_dropout=0.2,
-    )
+    sizes = {"dim": 8, "filters": 16, "hidden": 8, "buckets": 200}
+    shape = Shape(heads, VOCABULARY, request.param, width=1, dropout=0.3, wide_dropout=0.2, **sizes)
     student = build_student(shape).eval()
     torch.nn.init.normal_(student.wide.table.weight)
     return student
