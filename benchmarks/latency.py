@@ -38,14 +38,14 @@ def main(
     labels = default_labels()
     classifier = Classifier.load()
     splits = split_rows(read_corpus(labels).good)
-    turns = _turns(classifier, [row.turn for row in splits.test])
+    turns = turns_of_length(classifier, [row.turn for row in splits.test])
     console.print(f"{len(turns)} turns of {SHORTEST} to {LONGEST} tokens; training the peers")
     fast = FastText()
     fast.fit(labels, splits.train + splits.dev, seed=0)
     slow = TfidfLogistic()
     slow.fit(labels, splits.train + splits.dev, seed=0)
     calls: dict[str, Call] = {
-        FLOOR: _floor(classifier),
+        FLOOR: floor(classifier),
         OURS: lambda turn: classifier(turn.utterance, turn.previous, turn.reply),
         fast.name: lambda turn: [model.predict(marked_text(turn)) for model in fast._models.values()],
     }
@@ -75,13 +75,13 @@ def main(
     _plot(times, RESULTS / "latency.png")
 
 
-def _turns(classifier: Classifier, turns: Sequence[Turn]) -> list[Turn]:
+def turns_of_length(classifier: Classifier, turns: Sequence[Turn]) -> list[Turn]:
     """The utterances of the wanted length, without ``previous`` and ``reply``."""
     encoder = Encoder(classifier.bundle.tokenizer)
     return [Turn(t.utterance) for t in turns if SHORTEST <= len(encoder(t.utterance)) - 2 <= LONGEST]
 
 
-def _floor(classifier: Classifier) -> Call:
+def floor(classifier: Classifier) -> Call:
     """Tokenise and run a graph that does nothing: what any student on this stack must pay."""
     ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "tokens"])
     same = helper.make_tensor_value_info("same", TensorProto.INT64, ["batch", "tokens"])

@@ -56,6 +56,6 @@ def triage(
     show(
         f"{len(found)} doubtful labels on {len(gold)} gold rows; the least believed",
         ["place", "head", "given", "suggested", "belief"],
-        [[d.row.place, d.head, d.given, d.suggested, f"{d.belief:.3f}"] for d in found[:SHOWN]],
+        [[Path(d.row.place).name, d.head, d.given, d.suggested, f"{d.belief:.3f}"] for d in found[:SHOWN]],
     )
     say(f"done: {out}")
