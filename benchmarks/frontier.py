@@ -41,6 +41,7 @@ def main(
     host = machine()
     began = time.monotonic()
     wanted = [(name, seed) for seed in range(seeds) for name in STUDENTS]
+    wanted.sort(key=lambda fit: not STUDENTS[fit[0]].coach)  # the slow ones first
     judged: dict[str, list[dict[str, Any]]] = {name: [] for name in STUDENTS}
     with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=get_context("spawn")) as pool:
         due = began + limit
