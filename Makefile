@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= .venv-demo
 BIN := $(VENV)/bin
+# The default student, as `SHIPPED` in training/settings.py.
+SHIPPED := --members 4 --vocabulary 8000 --buckets 600000 --no-letters
 
 .PHONY: help demo test lint bench bundle wheel clean
 
@@ -27,14 +29,15 @@ lint: $(VENV)/ready ## ruff and mypy, with fixes where ruff can
 
 bundle: $(VENV)/ready ## train the default student from the committed corpus and put it into tinyclf/default
 	rm -rf runs/default
-	$(BIN)/python -m training fit --out runs/default
+	$(BIN)/python -m training fit --out runs/default $(SHIPPED)
 	$(BIN)/python -m export bundle --run runs/default --out tinyclf/default --precision int8
 
 bench: $(VENV)/bench ## regenerate results/ (about two hours)
 	$(BIN)/python -m benchmarks.latency
 	$(BIN)/python -m benchmarks.footprint
-	$(BIN)/python -m training fit --out runs/default
+	$(BIN)/python -m training fit --out runs/default $(SHIPPED)
 	$(BIN)/python -m benchmarks.precision
+	$(BIN)/python -m benchmarks.frontier
 	$(BIN)/python -m benchmarks.corpus
 	$(BIN)/python -m benchmarks.quality
 	$(BIN)/python -m benchmarks.labelling

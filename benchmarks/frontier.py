@@ -24,7 +24,7 @@ from tinyclf import Classifier, default_labels
 from training.corpus import read_corpus
 from training.evaluate import evaluate
 from training.fit import fit
-from training.run import load_run
+from training.run import REPORT, load_run
 from training.split import split_rows
 
 
@@ -41,7 +41,7 @@ def main(
     host = machine()
     began = time.monotonic()
     wanted = [(name, seed) for seed in range(seeds) for name in STUDENTS]
-    wanted.sort(key=lambda fit: not STUDENTS[fit[0]].coach)  # the slow ones first
+    wanted.sort(key=lambda fit: -STUDENTS[fit[0]].members)  # the slow ones first
     judged: dict[str, list[dict[str, Any]]] = {name: [] for name in STUDENTS}
     with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=get_context("spawn")) as pool:
         due = began + limit
@@ -59,7 +59,7 @@ def main(
 
 def _judged(name: str, seed: int, out: Path, due: float) -> dict[str, Any] | None:
     """A student's figures on the calibration split; ``None`` when it is too late to fit it."""
-    if time.monotonic() > due:
+    if time.monotonic() > due and not (out / _folder(name, seed) / REPORT).exists():
         return None
     labels = default_labels()
     splits = split_rows(read_corpus(labels).good)

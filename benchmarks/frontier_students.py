@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from training.settings import SHIPPED, Settings
 
-BASE = replace(SHIPPED, coach=False)
-"""The shipped student without its coach: what most of the others differ from."""
+BASE = replace(SHIPPED, members=1)
+"""One member of the shipped student: what most of the others differ from."""
 
 
 def _with(settings: Settings, **schedule: float) -> Settings:
@@ -14,31 +14,30 @@ def _with(settings: Settings, **schedule: float) -> Settings:
 
 
 STUDENTS: Mapping[str, Settings] = {
-    "shipped: with a coach": SHIPPED,
-    "coach, half gold": _with(SHIPPED, coach_gold=0.5),
-    "coach, 128 filters": replace(SHIPPED, filters=128, hidden=128),
-    "without a coach": BASE,
+    "shipped: 4 members": SHIPPED,
+    "4 members of 32 filters": replace(SHIPPED, filters=32, hidden=32),
+    "2 members": replace(SHIPPED, members=2),
+    "1 member": BASE,
     "mlp": replace(BASE, architecture="mlp"),
     "8 filters": replace(BASE, filters=8),
     "32 filters": replace(BASE, filters=32),
     "128 filters": replace(BASE, filters=128),
-    "256 filters, hidden 128": replace(BASE, filters=256, hidden=128),
+    "256 filters": replace(BASE, filters=256),
     "width 2, 32 filters": replace(BASE, width=2, filters=32),
     "width 2": replace(BASE, width=2),
     "width 2, 128 filters": replace(BASE, width=2, filters=128),
     "embedding 32": replace(BASE, dim=32),
     "vocabulary 3000": replace(BASE, vocabulary=3000),
-    "vocabulary 8000": replace(BASE, vocabulary=8000),
+    "vocabulary 5000": replace(BASE, vocabulary=5000),
     "40,000 buckets": replace(BASE, buckets=40_000),
     "100,000 buckets": replace(BASE, buckets=100_000),
-    "600,000 buckets": replace(BASE, buckets=600_000),
+    "300,000 buckets": replace(BASE, buckets=300_000),
     "letters": replace(BASE, letters=True),
     "dropout 0.1": replace(BASE, dropout=0.1),
     "dropout 0.35": replace(BASE, dropout=0.35),
     "no wide dropout": replace(BASE, wide_dropout=0.0),
     "wide dropout 0.4": replace(BASE, wide_dropout=0.4),
     "smoothing 0.05": _with(BASE, smoothing=0.05),
-    "batch 128, rate 5e-3": _with(BASE, batch=128, rate=5e-3),
     "15 epochs": _with(BASE, epochs=15),
     "no augmentation": replace(BASE, augment=False),
 }

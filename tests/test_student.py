@@ -8,21 +8,37 @@ from hypothesis import strategies as st
 from tinyclf import LabelSet
 from tinyclf.classifier import padded
 from training.loss import loss
-from training.student import ARCHITECTURES, Shape, Student, build_student
+from training.merge import merge
+from training.student import Shape, Student, build_student
+from training.wide import WidePath
 
 VOCABULARY = 50
 IDS = st.lists(st.integers(1, VOCABULARY - 1), min_size=1, max_size=12)
 
 
-@pytest.fixture(scope="module", params=sorted(ARCHITECTURES))
-def student(request: pytest.FixtureRequest) -> Student:
-    torch.manual_seed(0)
-    heads = {"dish": 3, "allergens": 2}
+SHAPES = {
+    "one token": {"architecture": "cnn", "width": 1},
+    "two tokens": {"architecture": "cnn", "width": 2},
+    "mean": {"architecture": "mlp", "width": 1},
+}
+HEADS = {"dish": 3, "allergens": 2}
+PIECES = ["<pad>", "<unk>", *(f"▁word{i}" for i in range(2, VOCABULARY))]
+
+
+def fresh(kind: str, seed: int, pieces: list[str] | None = None) -> Student:
+    """A student whose wide path knows something."""
+    torch.manual_seed(seed)
     sizes = {"dim": 8, "filters": 16, "hidden": 8, "buckets": 200}
-    shape = Shape(heads, VOCABULARY, request.param, width=1, dropout=0.3, wide_dropout=0.2, **sizes)
-    student = build_student(shape).eval()
-    torch.nn.init.normal_(student.wide.table.weight)
+    shape = Shape(HEADS, VOCABULARY, dropout=0.3, wide_dropout=0.2, **sizes, **SHAPES[kind])  # type: ignore[arg-type]
+    student = build_student(shape, pieces or []).eval()
+    for weight in student.wide.parameters():
+        torch.nn.init.normal_(weight)
     return student
+
+
+@pytest.fixture(scope="module", params=sorted(SHAPES))
+def student(request: pytest.FixtureRequest) -> Student:
+    return fresh(request.param, 0)
 
 
 @settings(deadline=None)
@@ -39,6 +55,40 @@ def test_a_word_counts_differently_in_each_segment(student: Student) -> None:
     outputs = [student(torch.tensor([[0, 5 + s * VOCABULARY, 0]]))["dish"] for s in range(3)]
     assert not torch.allclose(outputs[0], outputs[1])
     assert not torch.allclose(outputs[1], outputs[2])
+
+
+@given(IDS, IDS, st.sampled_from(sorted(SHAPES)))
+@settings(deadline=None, max_examples=30)
+def test_merged_students_answer_their_mean(said: list[int], before: list[int], kind: str) -> None:
+    ids = torch.tensor([[0, *(i + VOCABULARY for i in before), 0, *said, 0]])
+    members = [fresh(kind, seed) for seed in range(3)]
+    for name, logits in merge(members)(ids).items():
+        torch.testing.assert_close(logits, torch.stack([member(ids)[name] for member in members]).mean(0))
+
+
+@given(IDS, IDS)
+@settings(deadline=None, max_examples=30)
+def test_letters_settle_into_the_table(said: list[int], before: list[int]) -> None:
+    ids = torch.tensor([[0, *(i + VOCABULARY for i in before), 0, *said, 0]])
+    student = fresh("one token", 0, PIECES)
+    shared = student(ids)
+    student.wide.settle()
+    assert [name for name, _ in student.wide.named_parameters()] == ["table.weight"]
+    for name, logits in student(ids).items():
+        torch.testing.assert_close(logits, shared[name])
+
+
+def test_words_share_by_their_letters() -> None:
+    torch.manual_seed(0)
+    pieces = ["<pad>", "<unk>", "▁jumping", "▁jumped", "▁zzz"]
+    path = WidePath(buckets=20, classes=2, pieces=pieces)
+    goal = torch.tensor([1])
+    optimiser = torch.optim.SGD(path.parameters(), lr=1.0)
+    torch.nn.functional.cross_entropy(path(torch.tensor([[0, 2, 0]])), goal).backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    kin, stranger = (path(torch.tensor([[0, word, 0]]))[0] for word in (3, 4))
+    assert kin[1] > kin[0]
+    assert stranger[1] == stranger[0]
 
 
 def test_the_loss_learns_from_soft_and_missing_targets(kitchen: LabelSet) -> None:

@@ -12,21 +12,19 @@ from tinyclf.classifier import padded
 from tinyclf.encode import Encoder
 from tinyclf.turn import Turn
 from training.augment import Augmentation
-from training.coach import Coach
-from training.loss import Taught, coaching, loss
+from training.loss import Taught, loss
 from training.rows import Row
 from training.schedule import Schedule
 from training.student import Student
 from training.targets import Array
 
-Learner = Student | Coach
 LIKE = 16
 """Turns are sorted by length within so many batches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What is learnt, epoch after epoch: the rows, their gold and teacher's labels, and the coach if there is one."""
+    """What is learnt, epoch after epoch: the rows with their gold and teacher's labels."""
 
     encoder: Encoder
     labels: LabelSet
@@ -35,10 +33,9 @@ class Lesson:
     taught: Taught | None
     schedule: Schedule
     augment: Augmentation | None
-    coach: Coach | None = None
 
 
-def run_epoch(student: Learner, lesson: Lesson, optimisers: Sequence[torch.optim.Optimizer], epoch: int) -> float:
+def run_epoch(student: Student, lesson: Lesson, optimisers: Sequence[torch.optim.Optimizer], epoch: int) -> float:
     """One pass over the rows in a fresh order; the mean loss."""
     schedule = lesson.schedule
     seed = schedule.seed * 10_000 + epoch
@@ -75,23 +72,16 @@ def batches(order: Sequence[int], ids: Sequence[Sequence[int]], size: int, rng: 
     return found
 
 
-def deep_weights(student: Learner) -> list[nn.Parameter]:
+def deep_weights(student: Student) -> list[nn.Parameter]:
     """All weights but the wide path's, whose gradients are sparse."""
     return [weight for name, weight in student.named_parameters() if not name.startswith("wide.")]
 
 
-def _cost(student: Learner, lesson: Lesson, ids: Tensor, chosen: list[int]) -> Tensor:
-    """The loss of a batch: gold and teacher, and with a coach what it says of the very same augmented turns."""
-    schedule, labels = lesson.schedule, lesson.labels
+def _cost(student: Student, lesson: Lesson, ids: Tensor, chosen: list[int]) -> Tensor:
+    """The loss of a batch."""
     goals = {name: torch.from_numpy(array[chosen]) for name, array in lesson.gold.items()}
-    logits = student(ids)
-    cost = loss(logits, goals, labels, schedule.smoothing, lesson.taught and lesson.taught.at(chosen))
-    if lesson.coach is None:
-        return cost
-    with torch.no_grad():
-        answers = lesson.coach(ids)
-    distance = coaching(logits, answers, labels, schedule.coach_temperature)
-    return schedule.coach_gold * cost + (1 - schedule.coach_gold) * distance
+    taught = lesson.taught and lesson.taught.at(chosen)
+    return loss(student(ids), goals, lesson.labels, lesson.schedule.smoothing, taught)
 
 
 def _varied(

@@ -1,13 +1,10 @@
 """A fit from rows to a calibrated student in a run folder; interrupted runs go on where they stopped."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from tinyclf import LabelSet
 from tinyclf.encode import Encoder
@@ -15,29 +12,24 @@ from tinyclf.files import write_json, write_whole
 from training.agreement import agreement
 from training.augment import Augmentation
 from training.calibrate import Calibration, calibrate
-from training.checkpoint import Progress, load_weights, save_weights
-from training.coach import Coach, CoachShape
+from training.checkpoint import save_weights
 from training.diagnostics import diagnose
 from training.epoch import Lesson
 from training.evaluate import judge
 from training.identity import CONFIG, identity, is_ours
-from training.loop import BEST, CHECKPOINT, predict, train
+from training.loop import predict
 from training.loss import taught_by
+from training.members import EachEpoch, forget_members, train_members
 from training.page import write_page
 from training.probabilities import decide, probabilities
 from training.rows import Row, example_rows
-from training.run import CALIBRATION, REPORT, TEST, TOKENIZER, WEIGHTS, Run, load_run, student_of
-from training.settings import COACHING, Settings, resolved
+from training.run import CALIBRATION, REPORT, TEST, TOKENIZER, WEIGHTS, Run, load_run, member_shape
+from training.settings import Settings, resolved
 from training.split import Splits
 from training.student import Student
 from training.targets import gold_arrays, target_arrays
 from training.threads import one_thread
 from training.tokenizer import pieces, train_tokenizer
-
-COACH = "coach"
-
-EachEpoch = Callable[[str, Progress], None]
-"""Told after every epoch whose it was, the coach's or the student's, and how far it is."""
 
 
 @one_thread
@@ -46,7 +38,7 @@ def fit(
     splits: Splits,
     settings: Settings,
     folder: Path,
-    each_epoch: EachEpoch = lambda who, progress: None,
+    each_epoch: EachEpoch = lambda member, progress: None,
 ) -> Run:
     """Train, calibrate and evaluate into ``folder``. The label set's own examples are trained on too.
 
@@ -61,23 +53,15 @@ def fit(
         return load_run(folder)
     tokenizer = train_tokenizer(splits.train, settings.vocabulary)
     encoder = Encoder(tokenizer)
-    student = student_of(labels, config, encoder, pieces(tokenizer) if settings.letters else ())
+    shape = member_shape(labels, config, encoder)
     write_whole(folder / TOKENIZER, tokenizer)
     write_json(folder / CONFIG, config)
-    schedule = settings.schedule
-    lesson = Lesson(
-        encoder,
-        labels,
-        splits.train,
-        gold_arrays(splits.train, labels),
-        taught_by(splits.train, labels, schedule.distill_temperature, schedule.gold_share, hard=schedule.hard),
-        schedule,
-        Augmentation() if settings.augment else None,
-    )
-    if settings.coach:
-        lesson = replace(lesson, coach=_coach(student, lesson, splits.dev, folder / COACH, each_epoch))
-    progress = train(student, lesson, splits.dev, folder, partial(each_epoch, "student"))
-    student.wide.settle()
+    schedule, rows = settings.schedule, splits.train
+    taught = taught_by(rows, labels, schedule.distill_temperature, schedule.gold_share, hard=schedule.hard)
+    augment = Augmentation() if settings.augment else None
+    lesson = Lesson(encoder, labels, rows, gold_arrays(rows, labels), taught, schedule, augment)
+    letters = pieces(tokenizer) if settings.letters else ()
+    student, trained = train_members(shape, settings.members, lesson, splits.dev, folder, each_epoch, letters)
     save_weights(folder / WEIGHTS, student)
     logits = predict(student, encoder, [row.turn for row in splits.calibration])
     calibration = calibrate(
@@ -86,34 +70,15 @@ def fit(
     write_json(folder / CALIBRATION, calibration.to_dict())
     report = {
         "splits": {name: len(rows) for name, rows in splits.parts().items()},
-        "epochs": progress.epoch,
-        "best_epoch": progress.best_epoch,
-        "history": progress.history,
+        "members": [asdict(progress) for progress in trained],
         "temperatures": dict(calibration.temperatures),
         **_on_test(labels, student, encoder, calibration, splits.test),
     }
     write_whole(folder / TEST, "".join(json.dumps(asdict(row.turn), ensure_ascii=True) + "\n" for row in splits.test))
     write_page(report, folder)
     write_json(folder / REPORT, report)
-    for name in (CHECKPOINT, BEST):
-        (folder / name).unlink(missing_ok=True)
+    forget_members(folder, settings.members)
     return load_run(folder)
-
-
-def _coach(student: Student, lesson: Lesson, dev: Sequence[Row], folder: Path, each_epoch: EachEpoch) -> Coach:
-    """A coach that has learnt the lesson, from its folder where it has done so already."""
-    shape = student.shape
-    torch.manual_seed(lesson.schedule.seed)
-    coach = Coach(CoachShape(shape.heads, shape.vocabulary, shape.buckets))
-    if not (folder / WEIGHTS).exists():
-        folder.mkdir(exist_ok=True)
-        own = replace(lesson, schedule=replace(lesson.schedule, **COACHING))
-        train(coach, own, dev, folder, partial(each_epoch, "coach"))
-        save_weights(folder / WEIGHTS, coach)
-        for name in (CHECKPOINT, BEST):
-            (folder / name).unlink(missing_ok=True)
-    load_weights(folder / WEIGHTS, coach)
-    return coach.eval()
 
 
 def _on_test(

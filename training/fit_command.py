@@ -62,13 +62,14 @@ def fit(
         bool,
         typer.Option(help="Let words share weights by their letters: better on small sets. Costs nothing at runtime."),
     ] = True,
-    coach: Annotated[
-        bool,
+    members: Annotated[
+        int,
         typer.Option(
-            help="First train a larger network, too slow for the robot, and learn its soft answers too: better, and "
-            "takes about three times as long."
+            min=1,
+            help="Train so many students from different seeds and merge them into one that answers their mean: "
+            "better, takes so many times as long, and costs little at runtime.",
         ),
-    ] = False,
+    ] = 1,
     epochs: Annotated[int, typer.Option(min=1, help="At most so many passes over the rows.")] = 25,
     patience: Annotated[int, typer.Option(help="Stop after so many epochs without a better dev score.")] = 12,
     rate: Annotated[float, typer.Option(help="Peak learning rate of AdamW.")] = 3e-3,
@@ -135,7 +136,7 @@ def fit(
     from training.fit import fit as run_fit
     from training.page import PAGE
     from training.schedule import Schedule
-    from training.settings import COACHING, Settings
+    from training.settings import Settings
     from training.split import split_rows
 
     label_set = label_set_of(labels, data, label_column)
@@ -149,7 +150,7 @@ def fit(
         distill_temperature=distill_temperature, gold_share=gold_share, hard=hard,
     )  # fmt: skip
     settings = Settings(
-        architecture.value, vocabulary, dim, width, filters, hidden, buckets, dropout, wide_dropout, letters, coach,
+        architecture.value, vocabulary, dim, width, filters, hidden, buckets, dropout, wide_dropout, letters, members,
         schedule, augment,
     )  # fmt: skip
     bar = Progress(
@@ -157,12 +158,11 @@ def fit(
         TextColumn("loss {task.fields[loss]} dev {task.fields[dev]}"), console=console,
     )  # fmt: skip
     with bar:
-        tasks = {"coach": bar.add_task("coach", total=COACHING["epochs"], loss="-", dev="-")} if coach else {}
-        tasks["student"] = bar.add_task("epochs", total=epochs, loss="-", dev="-")
+        task = bar.add_task("epochs", total=epochs * members, loss="-", dev="-")
 
-        def each_epoch(who: str, progress: "Done") -> None:
-            last = progress.history[-1]
-            bar.update(tasks[who], completed=int(last["epoch"]), loss=f"{last['loss']:.3f}", dev=f"{last['dev']:.3f}")
+        def each_epoch(member: int, progress: "Done") -> None:
+            last, done = progress.history[-1], member * epochs + progress.epoch
+            bar.update(task, completed=done, loss=f"{last['loss']:.3f}", dev=f"{last['dev']:.3f}")
 
         try:
             run = run_fit(label_set, splits, settings, out, each_epoch)

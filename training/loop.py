@@ -13,9 +13,10 @@ from tinyclf.encode import PAD, UNKNOWN, Encoder
 from tinyclf.labelset import LabelSet
 from tinyclf.turn import Turn
 from training.checkpoint import Progress, load_checkpoint, load_weights, save_checkpoint, save_weights
-from training.epoch import Learner, Lesson, deep_weights, run_epoch
+from training.epoch import Lesson, deep_weights, run_epoch
 from training.metrics import head_score
 from training.rows import Row
+from training.student import Student
 from training.targets import Array, target_arrays
 
 SAVING = 4
@@ -24,7 +25,7 @@ CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
 
 
 def train(
-    student: Learner,
+    student: Student,
     lesson: Lesson,
     dev: Sequence[Row],
     folder: Path,
@@ -43,7 +44,7 @@ def train(
     if (folder / CHECKPOINT).exists():
         progress = load_checkpoint(folder / CHECKPOINT, student, optimisers)
     due = 0.0
-    while progress.epoch < schedule.epochs and progress.epoch - progress.best_epoch < schedule.patience:
+    while not progress.over(schedule.epochs, schedule.patience):
         cooled = 0.01 + 0.99 * (1 + math.cos(math.pi * progress.epoch / schedule.epochs)) / 2
         for optimiser, peak in zip(optimisers, (schedule.rate, schedule.wide_rate), strict=True):
             optimiser.param_groups[0]["lr"] = peak * cooled
@@ -54,7 +55,7 @@ def train(
         if score > progress.best:
             progress.best, progress.best_epoch = score, progress.epoch
             save_weights(folder / BEST, student)
-        if time.monotonic() >= due:
+        if time.monotonic() >= due or progress.over(schedule.epochs, schedule.patience):
             start = time.monotonic()
             save_checkpoint(folder / CHECKPOINT, student, optimisers, progress)
             due = time.monotonic() + SAVING * (time.monotonic() - start)
@@ -64,7 +65,7 @@ def train(
     return progress
 
 
-def predict(student: Learner, encoder: Encoder, turns: Sequence[Turn], batch: int = 512) -> dict[str, Array]:
+def predict(student: Student, encoder: Encoder, turns: Sequence[Turn], batch: int = 512) -> dict[str, Array]:
     """Logits of shape (turns, classes) per head, in order."""
     ids = [encoder(turn.utterance, turn.previous, turn.reply) or [PAD, UNKNOWN, PAD] for turn in turns]
     student.eval()
@@ -73,7 +74,7 @@ def predict(student: Learner, encoder: Encoder, turns: Sequence[Turn], batch: in
     return {name: torch.cat([part[name] for part in parts]).numpy() for name in student.shape.heads}
 
 
-def dev_score(student: Learner, encoder: Encoder, labels: LabelSet, dev: Sequence[Row]) -> float:
+def dev_score(student: Student, encoder: Encoder, labels: LabelSet, dev: Sequence[Row]) -> float:
     """The mean over heads of macro-F1, which early stopping watches."""
     logits = predict(student, encoder, [row.turn for row in dev])
     goals = target_arrays(dev, labels)

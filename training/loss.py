@@ -86,18 +86,6 @@ def distillation(head: Head, scores: Tensor, teacher: Tensor, temperature: float
     return temperature**2 * (yes + no).mean(1)
 
 
-def coaching(
-    logits: Mapping[str, Tensor], answers: Mapping[str, Tensor], labels: LabelSet, temperature: float
-) -> Tensor:
-    """How far a student is from its coach, summed over heads: ``distillation``, the mean over rows; both are logits."""
-    total = torch.zeros(())
-    for head in labels.heads:
-        said = answers[head.name]
-        soft = said.softmax(1) if head.kind == "one-of" else said.sigmoid()
-        total = total + distillation(head, logits[head.name], soft, temperature).mean()
-    return total
-
-
 def tempered(head: Head, teacher: Tensor, temperature: float) -> Tensor:
     """Probabilities as their logits over the temperature would give: p^(1/T) anew to 1, or odds^(1/T) for any-of."""
     if head.kind == "one-of":

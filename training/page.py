@@ -49,7 +49,8 @@ def write_page(report: Mapping[str, Any], folder: Path) -> Path:
 def _sizes(report: Mapping[str, Any]) -> str:
     sizes = ", ".join(f"{n} {name}" for name, n in report["splits"].items())
     heat = ", ".join(f"{name} {value:.2f}" for name, value in report["temperatures"].items())
-    return f"Rows: {sizes}. Best of {report['epochs']} epochs: {report['best_epoch']}. Temperatures: {heat}.\n"
+    best = ", ".join(f"{member['best_epoch']} of {member['epoch']}" for member in report["members"])
+    return f"Rows: {sizes}. Best epoch: {best}. Temperatures: {heat}.\n"
 
 
 def _confusion(head: str, found: Mapping[str, Any]) -> Figure:

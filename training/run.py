@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from tinyclf import LabelSet, Turn
 from tinyclf.calibration import Floats
 from tinyclf.encode import Encoder
@@ -18,6 +16,7 @@ from training.calibrate import Calibration
 from training.checkpoint import load_weights
 from training.identity import CONFIG
 from training.loop import predict
+from training.merge import merged_shape
 from training.probabilities import probabilities
 from training.student import Shape, Student, build_student
 
@@ -60,21 +59,20 @@ def load_run(folder: Path) -> Run:
         tokenizer = (folder / TOKENIZER).read_bytes()
         labels = parse_labels(config["label_set"])
         encoder = Encoder(tokenizer)
-        student = student_of(labels, config, encoder)
+        student = build_student(merged_shape(member_shape(labels, config, encoder), config["settings"]["members"]))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise DataError(f"{folder}: damaged run: {error}; fit again into another folder") from error
     load_weights(folder / WEIGHTS, student)
     return Run(folder, labels, student, encoder, tokenizer, calibration, config, report)
 
 
-def student_of(labels: LabelSet, config: Mapping[str, Any], encoder: Encoder, letters: Sequence[str] = ()) -> Student:
-    """A fresh student as the run's configuration wants it; ``letters``: see ``training.wide``."""
+def member_shape(labels: LabelSet, config: Mapping[str, Any], encoder: Encoder) -> Shape:
+    """The shape of each student that the run's configuration asks for; ``DataError`` when it cannot be."""
     settings = config["settings"]
-    torch.manual_seed(settings["schedule"]["seed"])
     names = ("architecture", "dim", "width", "filters", "hidden", "buckets", "dropout", "wide_dropout")
     if encoder.vocabulary * len(SEGMENTS) > settings["buckets"]:
         raise DataError(
             f"--buckets must be at least {len(SEGMENTS)} times the {encoder.vocabulary} pieces of the vocabulary"
         )
     classes = {head.name: len(head.names) for head in labels.heads}
-    return build_student(Shape(classes, encoder.vocabulary, **{name: settings[name] for name in names}), letters)
+    return Shape(classes, encoder.vocabulary, **{name: settings[name] for name in names})

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 class Schedule:
     """At most ``epochs``, stopping after ``patience`` epochs without a better dev score.
 
-    What ``TEACHING`` names says how a teacher's labels are learnt (see ``training.loss``), what begins with ``coach``
-    how a coach's are (see ``training.coach``): gold for ``coach_gold`` of the loss, the coach for the rest.
+    What ``TEACHING`` names says how a teacher's labels are learnt (see ``training.loss``).
     """
 
     epochs: int = 25
@@ -23,8 +22,6 @@ class Schedule:
     distill_temperature: float = 1.0
     gold_share: float = 0.5
     hard: bool = False
-    coach_temperature: float = 2.0
-    coach_gold: float = 0.1
 
 
 TEACHING = ("distill_temperature", "gold_share", "hard")

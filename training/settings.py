@@ -1,8 +1,6 @@
 """Everything that a fit depends on besides its rows and label set."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from tinyclf.turn import SEGMENTS
 from training.schedule import Schedule
@@ -27,15 +25,13 @@ class Settings:
     dropout: float = 0.2
     wide_dropout: float = 0.2
     letters: bool = True
-    coach: bool = False
+    members: int = 1
     schedule: Schedule = field(default_factory=Schedule)
     augment: bool = True
 
 
-SHIPPED = Settings(letters=False, coach=True)
+SHIPPED = Settings(vocabulary=8000, buckets=600_000, letters=False, members=4)
 """Those of the default bundle, which ``make bundle`` gives as options."""
-COACHING: Mapping[str, Any] = {"epochs": 14, "rate": 1.5e-3, "smoothing": 0.1}
-"""What a coach's schedule has of its own."""
 
 
 def resolved(settings: Settings, rows: int) -> Settings:

@@ -47,7 +47,7 @@ class WidePath(nn.Module):
             counts &= torch.rand(buckets.shape, device=ids.device) >= self.dropout
         total = (self.table(buckets) * counts.unsqueeze(-1)).sum(1)
         if self.letters is not None:
-            said = torch.where(counts[:, : ids.shape[1]] & (ids < len(self.grams)), ids, PAD)
+            said = torch.where(counts & (buckets < len(self.grams)), buckets, PAD)
             pieces, places = torch.unique(said, return_inverse=True)
             total = total + self._shared(pieces)[places].sum(1)
         scaled: Tensor = total / counts.sum(1, keepdim=True).clamp(min=1).sqrt()
