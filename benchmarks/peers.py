@@ -30,6 +30,8 @@ class Peer(Protocol):
     """Something that learns rows and answers turns."""
 
     name: str
+    by_chance: bool
+    """Whether the seed matters."""
 
     def fit(self, labels: LabelSet, rows: Sequence[Row], seed: int) -> None:
         """Learn the rows."""
@@ -42,6 +44,7 @@ class FastText:
     """fastText's supervised classifier with subwords and word 2-grams, one model per head (Joulin et al., 2016)."""
 
     name = "fastText"
+    by_chance = True
 
     def fit(self, labels: LabelSet, rows: Sequence[Row], seed: int) -> None:  # noqa: D102
         import fasttext
@@ -78,6 +81,7 @@ class MiniLm:
     """
 
     name = "all-MiniLM-L6-v2 + logistic regression"
+    by_chance = False
 
     def __init__(self, folder: Path) -> None:
         import onnxruntime as ort

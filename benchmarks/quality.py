@@ -1,7 +1,11 @@
 """How well the student decides, beside the peers, over five seeds: ``python -m benchmarks.quality``."""
 
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,14 +18,14 @@ from benchmarks.peers import FastText, MiniLm, MiniLmFolder, Peer
 from benchmarks.quality_report import OURS, plot, text
 from benchmarks.quiz import quiz_figures
 from benchmarks.results import RESULTS, console, write_results
-from tinyclf import LabelSet, default_labels
+from tinyclf import default_labels
+from tinyclf.labelfile import parse_labels
 from training.baseline import TfidfLogistic
 from training.corpus import DISTRESS, FIELD, QUIZ, read_corpus
 from training.evaluate import Metrics, evaluate
 from training.fit import fit
 from training.rows import Row
-from training.schedule import Schedule
-from training.settings import Settings
+from training.settings import SHIPPED
 from training.split import Splits, split_rows
 
 Runs = dict[str, list[Metrics]]
@@ -29,6 +33,7 @@ Runs = dict[str, list[Metrics]]
 
 def main(
     seeds: Annotated[int, typer.Option(help="How many seeds.")] = 5,
+    jobs: Annotated[int, typer.Option(help="Students trained at once; 0: one for each core.")] = 0,
     minilm: MiniLmFolder = None,
 ) -> None:
     """Train student and peers on the same rows and write results/quality.{json,md,png}."""
@@ -43,11 +48,24 @@ def main(
     runs: dict[str, Runs] = {name: {} for name in sets}
     points: dict[str, Runs] = {name: {} for name in sets}
     quiz: dict[str, list[Any]] = {}
+    with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        students = [pool.submit(student_figures, labels.source, splits, seed, sets) for seed in range(seeds)]
+        for seed, student in enumerate(students):
+            figures = student.result()
+            console.print(f"seed {seed} of {seeds}")
+            for name in sets:
+                runs[name].setdefault(OURS, []).append(figures["ungated"][name])
+                for point, metrics in figures["points"][name].items():
+                    points[name].setdefault(point, []).append(metrics)
+            for point, found_there in figures["quiz"].items():
+                quiz.setdefault(point, []).append(found_there)
     for seed in range(seeds):
-        console.print(f"seed {seed} of {seeds}")
-        _student(labels, splits, seed, sets, runs, points, quiz)
         peers: list[Peer] = [TfidfLogistic(), FastText(), *([MiniLm(minilm)] if minilm else [])]
         for peer in peers:
+            if seed and not peer.by_chance:
+                for name in sets:
+                    runs[name][peer.name].append(runs[name][peer.name][0])
+                continue
             peer.fit(labels, splits.train + splits.dev, seed)
             for name, rows in sets.items():
                 given = peer.probabilities([row.turn for row in rows])
@@ -68,21 +86,24 @@ def main(
     plot(labels, found["ungated"]["field"], RESULTS / "quality.png")
 
 
-def _student(
-    labels: LabelSet, splits: Splits, seed: int, sets: Mapping[str, Sequence[Row]],
-    runs: dict[str, Runs], points: dict[str, Runs], quiz: dict[str, list[Any]],
-) -> None:  # fmt: skip
+def student_figures(
+    table: Mapping[str, Any], splits: Splits, seed: int, sets: Mapping[str, Sequence[Row]]
+) -> dict[str, Any]:
+    """The shipped student of one seed on every set: ungated, at each operating point, and on the quiz set."""
+    labels = parse_labels(table)
     with tempfile.TemporaryDirectory() as folder:
-        run = fit(labels, splits, Settings(schedule=Schedule(seed=seed)), Path(folder))
-        for name, rows in sets.items():
-            given = run.predict([row.turn for row in rows])
-            runs[name].setdefault(OURS, []).append(evaluate(labels, rows, given))
-            for point in run.calibration.points.values():
-                points[name].setdefault(point.name, []).append(evaluate(labels, rows, given, point))
-        rows = read_corpus(labels, QUIZ).good
+        run = fit(labels, splits, replace(SHIPPED, schedule=replace(SHIPPED.schedule, seed=seed)), Path(folder))
+    found: dict[str, Any] = {"ungated": {}, "points": {}, "quiz": {}}
+    for name, rows in sets.items():
         given = run.predict([row.turn for row in rows])
-        for point in run.calibration.points.values():
-            quiz.setdefault(point.name, []).append(quiz_figures(labels, rows, given, point))
+        found["ungated"][name] = evaluate(labels, rows, given)
+        found["points"][name] = {
+            point.name: evaluate(labels, rows, given, point) for point in run.calibration.points.values()
+        }
+    rows = read_corpus(labels, QUIZ).good
+    given = run.predict([row.turn for row in rows])
+    found["quiz"] = {point.name: quiz_figures(labels, rows, given, point) for point in run.calibration.points.values()}
+    return found
 
 
 def _mean(metrics: Sequence[Any]) -> Any:

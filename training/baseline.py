@@ -25,6 +25,7 @@ class TfidfLogistic:
     """Word 1-2-grams and character 2-5-grams, TF-IDF, logistic regression per head (scikit-learn)."""
 
     name = "TF-IDF + logistic regression"
+    by_chance = False
 
     def fit(self, labels: LabelSet, rows: Sequence[Row], seed: int = 0) -> None:
         """Learn the rows that have gold; a head without any stays at its classes' equal chances."""
