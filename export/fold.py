@@ -15,31 +15,24 @@ Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Dense:
-    """A linear layer: ``y = x @ weight + bias``, weight of shape (in, out)."""
-
-    weight: Array
-    bias: Array
-
-
-@dataclass(frozen=True, slots=True)
 class Folded:
-    """A student as arrays: ``table`` has one row per id of every segment block, then the layers after pooling.
+    """A student as arrays: ``table`` has one row per id of every segment block, then what follows the pooling.
 
     For a cnn the columns are those of each tap in turn, the filter's bias added to the first tap (a convolution over
     embeddings is linear before its non-linearity, so each tap's product with each embedding can be computed once).
     Where a filter sees two tokens, PAD's first tap is so low that a window on PAD never wins; where it sees one, PAD's
-    row is zero and stands for the ReLU, since every sequence holds a PAD. For an mlp they are the projected embedding
-    and, last, a 1 that counts tokens.
+    row is zero and stands for the ReLU, since every sequence holds a PAD. For an mlp they are the projected embedding.
+
+    The last column of a tap is a feature that comes out of the pooling as 1 and carries the bias of ``head``, whose
+    shape is (features + 1, all classes). For an mlp it counts tokens until then.
 
     ``wide`` has a row per bucket; its columns are the classes of all heads and, last, a 1 that counts. Bucket 0, which
-    counts for nothing, is zero. ``head`` takes the hidden layer's outputs and a constant 1, ``hidden`` gives that 1.
+    counts for nothing, is zero.
     """
 
     architecture: str
     width: int
     table: Array
-    hidden: Dense
     head: Array
     wide: Array
 
@@ -54,14 +47,9 @@ def fold(student: Student, temperatures: Mapping[str, float]) -> Folded:
         raise TypeError(f"no folding for {type(student).__name__}")
     sizes = student.shape.heads
     cooling = np.concatenate([np.full(n, 1 / temperatures[name], np.float32) for name, n in sizes.items()])
-    return Folded(
-        student.shape.architecture,
-        student.shape.width,
-        table,
-        _with_constant(student),
-        np.concatenate([_array(student.head.weight).T, _array(student.head.bias)[None]]).astype(np.float32) * cooling,
-        _wide_table(student, cooling),
-    )
+    head = np.concatenate([_array(student.head.weight).T, _array(student.head.bias)[None]]) * cooling
+    shape = student.shape
+    return Folded(shape.architecture, shape.width, table, head.astype(np.float32), _wide_table(student, cooling))
 
 
 def block_embedding(student: Student) -> Array:
@@ -78,39 +66,38 @@ def block_embedding(student: Student) -> Array:
 
 def _cnn_table(student: CnnStudent) -> Array:
     embedding = _array(student.table()).astype(np.float64)
-    filters, width = student.shape.filters, student.shape.width
+    width = student.shape.width
     blocks = []
     for weight in _array(student.taps).astype(np.float64):
-        block = np.concatenate([embedding @ weight[:, :, tap].T for tap in range(width)], axis=1)
-        block[:, :filters] += _array(student.bias)
-        block[PAD] = 0
+        taps = [embedding @ weight[:, :, tap].T for tap in range(width)]
+        taps[0] += _array(student.bias)
+        for tap in taps:
+            tap[PAD] = 0
         if width > 1:
-            block[PAD, :filters] = CLOSED
-        blocks.append(block)
+            taps[0][PAD] = CLOSED
+        blocks.append(np.concatenate([_with(tap, constant=number == 0) for number, tap in enumerate(taps)], axis=1))
     return np.concatenate(blocks).astype(np.float32)
-
-
-def _with_constant(student: Student) -> Dense:
-    """The hidden layer with one more output that is always 1, which carries the head's bias."""
-    weight, bias = _array(student.hidden.weight).T, _array(student.hidden.bias)
-    return Dense(np.pad(weight, ((0, 0), (0, 1))), np.append(bias, np.float32(1)))
-
-
-def _wide_table(student: Student, cooling: Array) -> Array:
-    weights = _array(student.wide.table.weight) * cooling
-    table = np.concatenate([weights, np.ones((len(weights), 1))], axis=1)
-    table[PAD] = 0
-    return table.astype(np.float32)
 
 
 def _mlp_table(student: MlpStudent) -> Array:
     embedding = _array(student.table()).astype(np.float64)
     blocks = []
     for weight in _array(student.projection).astype(np.float64):
-        block = np.concatenate([embedding @ weight.T, np.ones((len(embedding), 1))], axis=1)
+        block = _with(embedding @ weight.T, constant=1)
         block[PAD] = 0
         blocks.append(block)
     return np.concatenate(blocks).astype(np.float32)
+
+
+def _wide_table(student: Student, cooling: Array) -> Array:
+    table = _with(_array(student.wide.table.weight) * cooling, constant=1)
+    table[PAD] = 0
+    return table.astype(np.float32)
+
+
+def _with(columns: npt.NDArray[Any], constant: float) -> npt.NDArray[Any]:
+    """The columns and one more that is the same in every row."""
+    return np.pad(columns, ((0, 0), (0, 1)), constant_values=constant)
 
 
 def _array(tensor: Any) -> Array:

@@ -74,7 +74,7 @@ def _inner(name: str) -> str:
 
 
 def folded_graph(folded: Folded, labels: LabelSet, precision: Precision = "float32") -> bytes:
-    """The graph of a folded student: look up, add, pool, two dense layers."""
+    """The graph of a folded student: look up, add, pool, one linear layer."""
     graph = Graph()
     small = quantise(folded, precision)
     looked_up = graph.add("Gather", graph.constant("table", small.table), INPUT, out="looked_up")
@@ -84,7 +84,7 @@ def folded_graph(folded: Folded, labels: LabelSet, precision: Precision = "float
         features = _as_float(graph, graph.add("ReduceMax", looked_up, out="largest", axes=[1], keepdims=0), small.table)
     else:
         features = _pooled_max(graph, _as_float(graph, looked_up, small.table), small.table, folded.width)
-    _dense(graph, features, folded, small, labels)
+    _answers(graph, features, small, labels)
     return graph.model(labels)
 
 
@@ -94,12 +94,12 @@ def conv_graph(student: CnnStudent, folded: Folded, labels: LabelSet) -> bytes:
     taps = student.taps.detach().numpy()
     weight = np.concatenate([*taps, np.zeros_like(taps[0, :, :1])], axis=1)
     weight[:, -1, 0] = CLOSED
+    weight, bias = np.pad(weight, ((0, 1), (0, 0), (0, 0))), np.append(student.bias.detach().numpy(), np.float32(1))
     graph.add("Gather", graph.constant("embedding", block_embedding(student)), INPUT, out="embedded")
     graph.add("Transpose", "embedded", out="columns", perm=[0, 2, 1])
-    weight_name = graph.constant("weight", weight)
-    graph.add("Conv", "columns", weight_name, graph.constant("bias", student.bias.detach().numpy()), out="windows")
+    graph.add("Conv", "columns", graph.constant("weight", weight), graph.constant("bias", bias), out="windows")
     graph.add("ReduceMax", "windows", out="largest", axes=[2], keepdims=0)
-    _dense(graph, graph.add("Relu", "largest", out="features"), folded, quantise(folded, "float32"), labels)
+    _answers(graph, graph.add("Relu", "largest", out="features"), quantise(folded, "float32"), labels)
     return graph.model(labels)
 
 
@@ -126,19 +126,17 @@ def _taps(graph: Graph, looked_up: str, axes: str, filters: int, width: int) -> 
 
 
 def _pooled_mean(graph: Graph, looked_up: str, table: Table) -> str:
-    """Sum over the tokens; the last column has counted them."""
+    """Sum over the tokens, divided by the last column, which has counted them."""
     graph.add("ReduceSum", looked_up, graph.constant("over", np.array([1])), out="total", keepdims=0)
-    graph.split("total", [table.shape[1] - 1, 1], ["sum", "count"])
-    return graph.add("Relu", graph.add("Div", "sum", "count", out="mean"), out="features")
+    last, end = graph.constant("count_at", np.array([table.shape[1] - 1])), graph.constant("all", np.array([2**31]))
+    graph.add("Slice", "total", last, end, graph.constant("column_axis", np.array([1])), out="count")
+    return graph.add("Relu", graph.add("Div", "total", "count", out="mean"), out="features")
 
 
-def _dense(graph: Graph, features: str, folded: Folded, small: Small, labels: LabelSet) -> None:
-    """The hidden layer, the logits of all heads on top of the wide path's, then softmax or sigmoid by head."""
-    weight = graph.constant("hidden_weight", small.hidden.weight)
-    bias = graph.constant("hidden_bias", small.hidden.bias)
-    graph.add("Relu", graph.add("Gemm", features, weight, bias, out="hidden"), out="active")
-    weight = graph.constant("head_weight", folded.head)
-    graph.add("Gemm", "active", weight, _wide(graph, small.wide), out="logits", beta=small.wide_scale)
+def _answers(graph: Graph, features: str, small: Small, labels: LabelSet) -> None:
+    """The logits of all heads on top of the wide path's, then softmax or sigmoid by head."""
+    weight, wide = graph.constant("head_weight", small.head), _wide(graph, small.wide)
+    graph.add("Gemm", features, weight, wide, out="logits", beta=small.wide_scale)
     names = [f"{head.name}_logits" for head in labels.heads]
     graph.split("logits", [len(head.names) for head in labels.heads], names)
     for head, name in zip(labels.heads, names, strict=True):

@@ -21,7 +21,7 @@ from training.metrics import mcnemar
 from training.paired import BETTER, MIXED, UNPROVEN, WORSE, verdict_of
 from training.rows import Rows, to_rows
 
-SMALL = ("--patience", "20", "--batch", "8", "--dim", "16", "--filters", "32", "--hidden", "16", "--no-augment")
+SMALL = ("--patience", "20", "--batch", "8", "--dim", "16", "--filters", "32", "--no-augment")
 
 
 def run(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:

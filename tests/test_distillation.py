@@ -33,7 +33,7 @@ from training.settings import Settings
 from training.split import split_rows
 from training.targets import gold_arrays, teacher_arrays
 
-SMALL = ("--epochs", "20", "--batch", "8", "--dim", "16", "--filters", "32", "--hidden", "16", "--no-augment")
+SMALL = ("--epochs", "20", "--batch", "8", "--dim", "16", "--filters", "32", "--no-augment")
 NAN = float("nan")
 
 
@@ -309,7 +309,7 @@ def test_soft_labels_are_learnt_as_soft_and_hard_ones_as_hard(tmp_path: Path, ki
     divergence = {}
     for hard in (False, True):
         schedule = Schedule(epochs=30, patience=30, batch=8, distill_temperature=2.0, hard=hard)
-        settings = Settings(dim=16, filters=32, hidden=16, schedule=schedule, augment=False)
+        settings = Settings(dim=16, filters=32, schedule=schedule, augment=False)
         found = fit(kitchen, splits, settings, tmp_path / str(hard))
         logits = predict(found.student, found.encoder, [row.turn for row in splits.test])["dish"]
         wanted = torch.from_numpy(teacher_arrays(splits.test, kitchen)["dish"])

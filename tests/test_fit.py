@@ -20,7 +20,7 @@ from tinyclf import Classifier, TinyclfError, Turn
 from tinyclf.bundle import MODEL
 from training.run import load_run
 
-SMALL = ("--epochs", "20", "--batch", "8", "--dim", "16", "--filters", "32", "--hidden", "16", "--no-augment")
+SMALL = ("--epochs", "20", "--batch", "8", "--dim", "16", "--filters", "32", "--no-augment")
 
 
 def command(module: str, *arguments: object) -> list[str]:

@@ -28,7 +28,7 @@ PIECES = ["<pad>", "<unk>", *(f"▁word{i}" for i in range(2, VOCABULARY))]
 def fresh(kind: str, seed: int, pieces: list[str] | None = None) -> Student:
     """A student whose wide path knows something."""
     torch.manual_seed(seed)
-    sizes = {"dim": 8, "filters": 16, "hidden": 8, "buckets": 200}
+    sizes = {"dim": 8, "filters": 16, "buckets": 200}
     shape = Shape(HEADS, VOCABULARY, dropout=0.3, wide_dropout=0.2, **sizes, **SHAPES[kind])  # type: ignore[arg-type]
     student = build_student(shape, pieces or []).eval()
     for weight in student.wide.parameters():

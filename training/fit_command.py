@@ -50,8 +50,7 @@ def fit(
     width: Annotated[int, typer.Option(min=1, max=2, help="Tokens that a filter of the cnn sees at once.")] = 1,
     filters: Annotated[
         int, typer.Option(help="Filters (cnn) or projected features (mlp): the runtime's main cost.")
-    ] = 64,
-    hidden: Annotated[int, typer.Option(min=1, help="Width of the hidden layer.")] = 64,
+    ] = 32,
     buckets: Annotated[
         int,
         typer.Option(
@@ -60,7 +59,7 @@ def fit(
             "at most 300,000.",
         ),
     ] = 0,
-    dropout: Annotated[float, typer.Option(help="Dropout on embeddings, features and hidden layer.")] = 0.2,
+    dropout: Annotated[float, typer.Option(help="Dropout on embeddings and features.")] = 0.2,
     wide_dropout: Annotated[float, typer.Option(help="Share of tokens and pairs that the wide path skips.")] = 0.2,
     letters: Annotated[
         bool,
@@ -162,7 +161,7 @@ def fit(
         distill_temperature=distill_temperature, gold_share=gold_share, hard=hard,
     )  # fmt: skip
     settings = Settings(
-        architecture.value, vocabulary, dim, width, filters, hidden, buckets, dropout, wide_dropout, letters, members,
+        architecture.value, vocabulary, dim, width, filters, buckets, dropout, wide_dropout, letters, members,
         schedule, augment,
     )  # fmt: skip
     bar = Progress(

@@ -11,7 +11,7 @@ from training.student import Shape, Student, build_student
 
 def merged_shape(shape: Shape, members: int) -> Shape:
     """The shape of so many students of one shape, merged."""
-    return replace(shape, dim=members * shape.dim, filters=members * shape.filters, hidden=members * shape.hidden)
+    return replace(shape, dim=members * shape.dim, filters=members * shape.filters)
 
 
 def merge(students: Sequence[Student]) -> Student:
@@ -35,8 +35,6 @@ def _joined(name: str, parts: Sequence[Tensor]) -> Tensor:
         return torch.cat(list(parts), dim=1) / len(parts)
     if name == "embedding.weight":
         return torch.cat(list(parts), dim=1)
-    if name == "hidden.weight":
-        return torch.block_diag(*parts)  # type: ignore[no-any-return, no-untyped-call]
     if name in ("taps", "projection"):
         return _block_filters(parts)
     return torch.cat(list(parts))

@@ -69,7 +69,7 @@ def load_run(folder: Path) -> Run:
 def member_shape(labels: LabelSet, config: Mapping[str, Any], encoder: Encoder) -> Shape:
     """The shape of each student that the run's configuration asks for; ``DataError`` when it cannot be."""
     settings = config["settings"]
-    names = ("architecture", "dim", "width", "filters", "hidden", "buckets", "dropout", "wide_dropout")
+    names = ("architecture", "dim", "width", "filters", "buckets", "dropout", "wide_dropout")
     if encoder.vocabulary * len(SEGMENTS) > settings["buckets"]:
         raise DataError(
             f"--buckets must be at least {len(SEGMENTS)} times the {encoder.vocabulary} pieces of the vocabulary"

@@ -19,8 +19,7 @@ class Settings:
     vocabulary: int = 5000
     dim: int = 64
     width: int = 1
-    filters: int = 64
-    hidden: int = 64
+    filters: int = 32
     buckets: int = 0
     dropout: float = 0.2
     wide_dropout: float = 0.2

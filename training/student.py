@@ -28,7 +28,6 @@ class Shape:
     dim: int
     width: int
     filters: int
-    hidden: int
     buckets: int
     dropout: float
     wide_dropout: float
@@ -39,13 +38,13 @@ class Shape:
 
 
 class Student(nn.Module):
-    """Features of the ids, one hidden layer, one linear head per question; beside them a wide linear path.
+    """Features of the ids, one linear head per question; beside them a wide linear path.
 
     Ids come in one block per segment (see ``tinyclf.encode``): the embedding is shared, and each segment reads it
     through weights of its own, so that the same word can mean another thing when the robot said it.
     """
 
-    def __init__(self, shape: Shape, features: int, pieces: Sequence[str] = ()) -> None:
+    def __init__(self, shape: Shape, pieces: Sequence[str] = ()) -> None:
         super().__init__()
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocabulary, shape.dim, padding_idx=PAD)
@@ -53,15 +52,14 @@ class Student(nn.Module):
         with torch.no_grad():
             self.embedding.weight[PAD] = 0
         self.dropout = nn.Dropout(shape.dropout)
-        self.hidden = nn.Linear(features, shape.hidden)
-        self.head = nn.Linear(shape.hidden, sum(shape.heads.values()))
+        self.head = nn.Linear(shape.filters, sum(shape.heads.values()))
         self.wide = WidePath(shape.buckets, self.head.out_features, shape.wide_dropout, pieces)
 
     def forward(self, ids: Tensor) -> dict[str, Tensor]:
         """Logits of shape (batch, classes) per head, for ids of shape (batch, tokens)."""
-        features = self.dropout(self.features(ids))
-        hidden = self.dropout(torch.relu(self.hidden(features)))
-        return by_head(self.shape.heads, self.head(hidden) + self.wide(ids))
+        logits = self.head(self.dropout(self.features(ids))) + self.wide(ids)
+        heads = self.shape.heads
+        return dict(zip(heads, torch.split(logits, list(heads.values()), dim=1), strict=True))
 
     def features(self, ids: Tensor) -> Tensor:
         """Features of shape (batch, features)."""
@@ -82,7 +80,7 @@ class MlpStudent(Student):
     """The mean of the token embeddings, projected per segment (as in Iyyer et al., 2015, deep averaging network)."""
 
     def __init__(self, shape: Shape, pieces: Sequence[str] = ()) -> None:
-        super().__init__(shape, shape.filters, pieces)
+        super().__init__(shape, pieces)
         self.projection = nn.Parameter(_per_segment(shape.filters, shape.dim))
 
     def features(self, ids: Tensor) -> Tensor:  # noqa: D102
@@ -98,7 +96,7 @@ class CnnStudent(Student):
     """
 
     def __init__(self, shape: Shape, pieces: Sequence[str] = ()) -> None:
-        super().__init__(shape, shape.filters, pieces)
+        super().__init__(shape, pieces)
         self.taps = nn.Parameter(_per_segment(shape.filters, shape.dim, shape.width))
         self.bias = nn.Parameter(torch.zeros(shape.filters))
 
@@ -118,11 +116,6 @@ ARCHITECTURES: Mapping[str, type[MlpStudent] | type[CnnStudent]] = {"mlp": MlpSt
 def build_student(shape: Shape, pieces: Sequence[str] = ()) -> Student:
     """A fresh student of that shape; with ``pieces`` its wide path learns by letters too (see ``WidePath``)."""
     return ARCHITECTURES[shape.architecture](shape, pieces)
-
-
-def by_head(heads: Mapping[str, int], logits: Tensor) -> dict[str, Tensor]:
-    """The logits of all heads, shape (batch, all classes), as one tensor for each head."""
-    return dict(zip(heads, torch.split(logits, list(heads.values()), dim=1), strict=True))
 
 
 def _per_segment(*size: int) -> Tensor:
