@@ -97,10 +97,10 @@ def _text(found: Mapping[str, Any]) -> str:
         [
             f"# Public sets\n\n{in_words(found['machine'])}",
             f"Each system learns the same {found['rows']} rows of a set's train split, drawn once, and is judged on "
-            "its whole test split. The student has the defaults of `python -m training fit --no-augment` and keeps 12 % "
-            f"of the rows to stop early and to calibrate on. {found['seeds']} seeds, mean ± standard deviation. fastText "
-            "is left out where a text may have several classes. A text of several classes counts as right when all of "
-            "them are.\n",
+            "its whole test split. The student has the defaults of `python -m training fit --no-augment` and keeps "
+            f"12 % of the rows to stop early and to calibrate on. {found['seeds']} seeds, mean ± standard deviation. "
+            "fastText is left out where a text may have several classes. A text of several classes counts as right "
+            "when all of them are.\n",
             markdown(header, table),
         ]
     )

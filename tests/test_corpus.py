@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.corpus import topic_alone
 from tinyclf import default_labels
 from training.corpus import CORPUS, DATA, DISTRESS, FIELD, TEST_ONLY, counts, overlap, read_corpus
 from training.rows import Row
@@ -27,9 +28,12 @@ def field() -> Sequence[Row]:
 
 def test_the_corpus_is_large_and_covers_every_class_in_every_language(corpus: Sequence[Row]) -> None:
     found = counts(corpus, default_labels())
-    assert found["rows"] >= 3000
-    assert found["with_previous"] >= 0.2 * found["rows"]
-    assert found["with_reply"] >= 0.05 * found["rows"]
+    assert found["rows"] >= 15_000
+    assert found["topics"] >= 60
+    assert found["with_previous"] >= 0.3 * found["rows"]
+    assert found["with_reply"] >= 0.1 * found["rows"]
+    for lang, least in (("vi", 0.55), ("en", 0.25), ("mix", 0.15)):
+        assert found["languages"][lang] >= least * found["rows"]
     for by_language in found["classes"].values():
         assert set(by_language) == {"vi", "en", "mix"}
 
@@ -51,14 +55,27 @@ def test_the_distress_set_is_apart_and_all_of_it_is_guarded(corpus: Sequence[Row
     assert {row.topic for row in rows} == {"cheerful", "plain"}
 
 
-def test_rows_that_were_labelled_twice_have_the_label_that_both_gave(corpus: Sequence[Row]) -> None:
+def test_every_row_was_labelled_twice_and_has_the_label_that_stood(corpus: Sequence[Row]) -> None:
+    """The second label is the first, or follows a ruling against it; a third label did not contradict."""
     labels = default_labels()
     rows = {row.id: row for folder in (CORPUS, *TEST_ONLY.values()) for row in read_corpus(labels, folder).good}
+    seen: set[str] = set()
+    ruled = 0
     for file in (DATA / "twice").glob("*.jsonl"):
         for line in file.read_text(encoding="utf-8").splitlines():
-            twice = json.loads(line)
-            if twice["id"] in rows:
-                assert rows[twice["id"]].labels(labels) == twice["first"] == twice["second"], twice["id"]
+            given = json.loads(line)
+            if given["id"] in rows:
+                last = given["third" if file.stem == "triage" else "second"]
+                assert rows[given["id"]].labels(labels) == last, given["id"]
+                ruled += given["first"] != last
+                seen |= {given["id"]} if file.stem != "triage" else set()
+    assert {row.id for row in corpus} <= seen
+    assert ruled <= 0.005 * len(corpus)
+
+
+def test_the_topic_tells_hardly_more_than_the_most_frequent_class(corpus: Sequence[Row]) -> None:
+    for scores in topic_alone(default_labels(), corpus).values():
+        assert scores["topic"] <= scores["most frequent"] + 0.06
 
 
 def test_splits_are_disjoint_by_family_and_stable(corpus: Sequence[Row]) -> None:
@@ -70,14 +87,14 @@ def test_splits_are_disjoint_by_family_and_stable(corpus: Sequence[Row]) -> None
         assert abs(sum(part_of(row.family) == name for row in corpus) / len(corpus) - share) < 0.03
 
 
-def test_no_two_families_share_a_question(corpus: Sequence[Row]) -> None:
-    """A question in two splits would let the student know a test turn's context from training."""
+def test_hardly_any_families_share_a_question(corpus: Sequence[Row]) -> None:
+    """Only plain questions, such as how the day was, may stand in two splits; one that decides must not."""
     families: dict[str, set[str]] = {}
     for row in corpus:
         if row.turn.previous:
             families.setdefault(row.turn.previous, set()).add(part_of(row.family))
     shared = {question for question, parts in families.items() if len(parts) > 1}
-    assert len(shared) <= 0.01 * len(families), shared
+    assert len(shared) <= 0.015 * len(families), shared
 
 
 def test_the_command_passes_on_the_committed_corpus() -> None:

@@ -256,6 +256,19 @@ def test_a_head_may_have_the_name_of_a_tensor(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_rows_to_test_on_may_be_given(tmp_path: Path, kitchen_files: tuple[Path, Path]) -> None:
+    rows = small_rows(300, seed=5)
+    data, test = write_jsonl(tmp_path / "train.jsonl", rows), write_jsonl(tmp_path / "test.jsonl", rows[:40])
+    out = tmp_path / "run"
+    given = ("--data", data, "--test", test, "--labels", kitchen_files[1], "--out", out)
+    done = run("training", "fit", *given, *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "rows left out: their turns stand in --test" in done.stderr
+    splits = json.loads((out / "report.json").read_text())["splits"]
+    assert splits["test"] == 40
+    assert sum(splits.values()) <= 300 + 1  # the label set's example is learnt too
+
+
 def test_too_few_rows_are_named(tmp_path: Path, kitchen_files: tuple[Path, Path]) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", small_rows(2))
     done = run("training", "fit", "--data", data, "--labels", kitchen_files[1], "--out", tmp_path / "run", *SMALL)

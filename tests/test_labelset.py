@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import SMALL_LABELS
 from tinyclf import LabelSetError, default_labels, read_labels
 from tinyclf.labelset import Look
+from tinyclf.llm.prompt import Prompt
 
 
 def test_default_label_set_is_sound() -> None:
@@ -114,6 +115,30 @@ def test_a_class_without_a_rule_is_named(tmp_path: Path) -> None:
     rule = '\n[[rules]]\nwhen = "broth"\nthen = { dish = ["soup", "none"], allergens = ["nuts", "milk"] }\n'
     path.write_text(SMALL_LABELS + rule, encoding="utf-8")
     with pytest.raises(LabelSetError, match=r"labels.toml:9: head 'dish': no rule gives class 'cake'"):
+        read_labels(path)
+
+
+RULED = """
+[[rules]]
+when = "a dish is asked for"
+then = { dish = ["soup", "cake"], allergens = ["nuts", "milk"] }
+rulings = ["Porridge is a soup.", "A pie is a cake."]
+
+[[rules]]
+when = "everything else"
+then = { dish = "none" }
+"""
+
+
+def test_rulings_stand_with_their_rule_and_reach_the_teacher(tmp_path: Path) -> None:
+    path = tmp_path / "labels.toml"
+    path.write_text(SMALL_LABELS + RULED, encoding="utf-8")
+    labels = read_labels(path)
+    assert [rule.rulings for rule in labels.rules] == [("Porridge is a soup.", "A pie is a cake."), ()]
+    told = Prompt(labels).line(labels.heads)
+    assert told.index("a dish is asked for") < told.index("Porridge is a soup.") < told.index("everything else")
+    path.write_text(SMALL_LABELS + RULED.replace('["Porridge is a soup.", "A pie is a cake."]', '"Porridge"'), "utf-8")
+    with pytest.raises(LabelSetError, match=r"labels.toml:35: 'rulings' must be a list of texts"):
         read_labels(path)
 
 
