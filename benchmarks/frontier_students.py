@@ -15,7 +15,6 @@ def _with(settings: Settings, **schedule: float) -> Settings:
 
 STUDENTS: Mapping[str, Settings] = {
     "shipped: 4 members": SHIPPED,
-    "4 members of 64 filters": replace(SHIPPED, filters=64),
     "2 members": replace(SHIPPED, members=2),
     "1 member": BASE,
     "mlp": replace(BASE, architecture="mlp"),
@@ -24,19 +23,13 @@ STUDENTS: Mapping[str, Settings] = {
     "128 filters": replace(BASE, filters=128),
     "width 2": replace(BASE, width=2),
     "width 2, 64 filters": replace(BASE, width=2, filters=64),
-    "width 2, 128 filters": replace(BASE, width=2, filters=128),
-    "embedding 32": replace(BASE, dim=32),
     "vocabulary 3000": replace(BASE, vocabulary=3000),
-    "vocabulary 5000": replace(BASE, vocabulary=5000),
     "40,000 buckets": replace(BASE, buckets=40_000),
     "100,000 buckets": replace(BASE, buckets=100_000),
     "300,000 buckets": replace(BASE, buckets=300_000),
     "letters": replace(BASE, letters=True),
-    "dropout 0.1": replace(BASE, dropout=0.1),
     "dropout 0.35": replace(BASE, dropout=0.35),
     "no wide dropout": replace(BASE, wide_dropout=0.0),
-    "wide dropout 0.4": replace(BASE, wide_dropout=0.4),
     "smoothing 0.05": _with(BASE, smoothing=0.05),
-    "15 epochs": _with(BASE, epochs=15),
     "no augmentation": replace(BASE, augment=False),
 }

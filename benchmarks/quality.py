@@ -1,7 +1,6 @@
 """How well the student decides, beside the peers, over five seeds: ``python -m benchmarks.quality``."""
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -34,6 +33,9 @@ Runs = dict[str, list[Metrics]]
 def main(
     seeds: Annotated[int, typer.Option(help="How many seeds.")] = 5,
     jobs: Annotated[int, typer.Option(help="Students trained at once; 0: one for each core.")] = 0,
+    out: Annotated[Path, typer.Option(help="Run folders; what is finished there is not fitted again.")] = Path(
+        "runs/quality"
+    ),
     minilm: MiniLmFolder = None,
 ) -> None:
     """Train student and peers on the same rows and write results/quality.{json,md,png}."""
@@ -49,7 +51,10 @@ def main(
     points: dict[str, Runs] = {name: {} for name in sets}
     quiz: dict[str, list[Any]] = {}
     with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        students = [pool.submit(student_figures, labels.source, splits, seed, sets) for seed in range(seeds)]
+        students = [
+            pool.submit(student_figures, labels.source, splits, seed, sets, out / f"seed-{seed}")
+            for seed in range(seeds)
+        ]
         for seed, student in enumerate(students):
             figures = student.result()
             console.print(f"seed {seed} of {seeds}")
@@ -87,12 +92,11 @@ def main(
 
 
 def student_figures(
-    table: Mapping[str, Any], splits: Splits, seed: int, sets: Mapping[str, Sequence[Row]]
+    table: Mapping[str, Any], splits: Splits, seed: int, sets: Mapping[str, Sequence[Row]], folder: Path
 ) -> dict[str, Any]:
     """The shipped student of one seed on every set: ungated, at each operating point, and on the quiz set."""
     labels = parse_labels(table)
-    with tempfile.TemporaryDirectory() as folder:
-        run = fit(labels, splits, replace(SHIPPED, schedule=replace(SHIPPED.schedule, seed=seed)), Path(folder))
+    run = fit(labels, splits, replace(SHIPPED, schedule=replace(SHIPPED.schedule, seed=seed)), folder)
     found: dict[str, Any] = {"ungated": {}, "points": {}, "quiz": {}}
     for name, rows in sets.items():
         given = run.predict([row.turn for row in rows])

@@ -25,8 +25,8 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
 
     def over(self, epochs: int, patience: int) -> bool:
-        """Whether all epochs are done, or so many in a row without a better dev score."""
-        return self.epoch >= epochs or self.epoch - self.best_epoch >= patience
+        """Whether all epochs are done, or so many (not 0) in a row without a better dev score."""
+        return self.epoch >= epochs or (bool(patience) and self.epoch - self.best_epoch >= patience)
 
 
 def save_weights(path: Path, student: nn.Module) -> None:

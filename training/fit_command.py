@@ -72,9 +72,12 @@ def fit(
             help="Train so many students from different seeds and merge them into one that answers their mean: "
             "better, takes so many times as long, and costs little at runtime.",
         ),
-    ] = 1,
-    epochs: Annotated[int, typer.Option(min=1, help="At most so many passes over the rows.")] = 25,
-    patience: Annotated[int, typer.Option(help="Stop after so many epochs without a better dev score.")] = 12,
+    ] = 2,
+    epochs: Annotated[int, typer.Option(min=1, help="So many passes over the rows.")] = 25,
+    patience: Annotated[
+        int,
+        typer.Option(help="Stop after so many epochs without a better dev score, and keep the best weights; 0: never."),
+    ] = 0,
     rate: Annotated[float, typer.Option(help="Peak learning rate of AdamW.")] = 3e-3,
     batch: Annotated[int, typer.Option(min=1, help="Rows per step.")] = 64,
     smoothing: Annotated[float, typer.Option(help="Label smoothing, 0 to 1.")] = 0.15,

@@ -1,4 +1,4 @@
-"""The training loop: epochs, early stopping on the dev split, checkpoints between epochs."""
+"""The training loop: epochs, a stop when the dev split wants it, checkpoints between epochs."""
 
 import math
 import time
@@ -31,7 +31,7 @@ def train(
     folder: Path,
     each_epoch: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
-    """Train in place up to the best weights, kept in ``folder``; go on from its checkpoint when there is one.
+    """Train in place; go on from the checkpoint in ``folder`` when there is one.
 
     Every epoch draws from its own seed, so a run that was stopped and resumed gives the weights of one that was not.
     """
@@ -54,13 +54,15 @@ def train(
         progress.history.append({"epoch": progress.epoch, "loss": spent, "dev": score})
         if score > progress.best:
             progress.best, progress.best_epoch = score, progress.epoch
-            save_weights(folder / BEST, student)
+            if schedule.patience:
+                save_weights(folder / BEST, student)
         if time.monotonic() >= due or progress.over(schedule.epochs, schedule.patience):
             start = time.monotonic()
             save_checkpoint(folder / CHECKPOINT, student, optimisers, progress)
             due = time.monotonic() + SAVING * (time.monotonic() - start)
         each_epoch(progress)
-    load_weights(folder / BEST, student)
+    if schedule.patience:
+        load_weights(folder / BEST, student)
     student.eval()
     return progress
 

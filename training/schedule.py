@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """At most ``epochs``, stopping after ``patience`` epochs without a better dev score.
+    """``epochs`` over which the rate cools down to nothing; the last weights are kept.
+
+    With ``patience`` it stops after so many epochs without a better dev score, and the best weights are kept: for data
+    on which students overfit. A small dev split is a noisy judge, so that is off (0) by default.
 
     What ``TEACHING`` names says how a teacher's labels are learnt (see ``training.loss``).
     """
 
     epochs: int = 25
-    patience: int = 12
+    patience: int = 0
     batch: int = 64
     rate: float = 3e-3
     wide_rate: float = 1e-2

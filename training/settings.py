@@ -24,12 +24,12 @@ class Settings:
     dropout: float = 0.2
     wide_dropout: float = 0.2
     letters: bool = True
-    members: int = 1
+    members: int = 2
     schedule: Schedule = field(default_factory=Schedule)
     augment: bool = True
 
 
-SHIPPED = Settings(vocabulary=8000, buckets=600_000, letters=False, members=4)
+SHIPPED = Settings(vocabulary=8000, buckets=600_000, letters=False, members=4, schedule=Schedule(epochs=20))
 """Those of the default bundle, which ``make bundle`` gives as options."""
 
 

@@ -10,7 +10,7 @@ from tinyclf.encode import PAD, UNKNOWN
 
 PAIR_FACTOR = 31_337
 """A pair's bucket: its left id times this prime, less its right id, modulo the buckets; (PAD, a) is not a's own."""
-LETTERS, LETTER_BUCKETS = (2, 3, 4, 5), 20_000
+LETTERS, LETTER_BUCKETS = (2, 3, 4, 5), 100_000
 """Lengths of letter n-grams, and the buckets that they are hashed into; bucket 0 is for none."""
 
 
