@@ -9,10 +9,6 @@ BASE = replace(SHIPPED, members=1)
 """One member of the shipped student: what most of the others differ from."""
 
 
-def _with(settings: Settings, **schedule: float) -> Settings:
-    return replace(settings, schedule=replace(settings.schedule, **schedule))  # type: ignore[arg-type]
-
-
 STUDENTS: Mapping[str, Settings] = {
     "shipped: 4 members": SHIPPED,
     "2 members": replace(SHIPPED, members=2),
@@ -22,14 +18,10 @@ STUDENTS: Mapping[str, Settings] = {
     "64 filters": replace(BASE, filters=64),
     "128 filters": replace(BASE, filters=128),
     "width 2": replace(BASE, width=2),
-    "width 2, 64 filters": replace(BASE, width=2, filters=64),
     "vocabulary 3000": replace(BASE, vocabulary=3000),
     "40,000 buckets": replace(BASE, buckets=40_000),
-    "100,000 buckets": replace(BASE, buckets=100_000),
     "300,000 buckets": replace(BASE, buckets=300_000),
     "letters": replace(BASE, letters=True),
     "dropout 0.35": replace(BASE, dropout=0.35),
     "no wide dropout": replace(BASE, wide_dropout=0.0),
-    "smoothing 0.05": _with(BASE, smoothing=0.05),
-    "no augmentation": replace(BASE, augment=False),
 }
