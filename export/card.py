@@ -42,8 +42,8 @@ def model_card(labels: LabelSet, manifest: Mapping[str, Any]) -> str:
             *(["## Lineage\n", _lineage(manifest["lineage"])] if manifest.get("lineage") else []),
             "## Where it ends\n",
             "- The figures above come from rows of the same making as the training rows; other speakers, topics and "
-            "recognisers will do worse. Have a teacher relabel your own logs (`python -m distill label`) and train on them "
-            "before you rely on it.\n"
+            "recognisers will do worse. Have a teacher relabel your own logs (`python -m distill label`) and train on "
+            "them before you rely on it.\n"
             "- An answer that needs knowledge of the world (was the quiz answer right?) is beyond a model of this size "
             "unless the robot's `reply` tells.\n"
             "- Text in other languages or scripts is answered with the default decision or a guess; watch `sure`.\n",
