@@ -1,5 +1,6 @@
 """Accuracy against latency of many students, on the calibration split: ``python -m benchmarks.frontier``."""
 
+import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -21,11 +22,15 @@ from benchmarks.results import RESULTS, console, write_results
 from benchmarks.timing import Call, in_turns, percentiles
 from export.bundle import export_bundle
 from tinyclf import Classifier, default_labels
+from tinyclf.files import write_json
 from training.corpus import read_corpus
 from training.evaluate import evaluate
 from training.fit import fit
 from training.run import REPORT, load_run
 from training.split import split_rows
+
+SECONDS = "seconds.json"
+"""How long a run took that was fitted here without a stop."""
 
 
 def main(
@@ -50,7 +55,7 @@ def main(
             if (found := done.result()) is not None:
                 judged[fits[done]].append(found)
                 console.print(f"{fits[done]}: {found['exact']:.3f} after {time.monotonic() - began:.0f} s")
-    judged = {name: runs for name, runs in judged.items() if runs}
+    judged = {name: sorted(runs, key=lambda run: run["seed"]) for name, runs in judged.items() if runs}
     times = _times({name: out / _folder(name, runs[0]["seed"]) for name, runs in judged.items()}, count)
     found = {"machine": host, "rows": _rows(), "students": judged, **times}
     write_results("frontier", found, text(found))
@@ -63,16 +68,19 @@ def _judged(name: str, seed: int, out: Path, due: float) -> dict[str, Any] | Non
         return None
     labels = default_labels()
     splits = split_rows(read_corpus(labels).good)
-    begun = time.monotonic()
     settings = STUDENTS[name]
     settings = replace(settings, schedule=replace(settings.schedule, seed=seed))
-    run = fit(labels, splits, settings, out / _folder(name, seed))
+    folder = out / _folder(name, seed)
+    finished, begun = (folder / REPORT).exists(), time.monotonic()
+    run = fit(labels, splits, settings, folder)
+    if not finished:
+        write_json(folder / SECONDS, round(time.monotonic() - begun))
     metrics = evaluate(labels, splits.calibration, run.predict([row.turn for row in splits.calibration]))
     first = metrics["heads"][labels.heads[0].name]
     guard = metrics["guards"][labels.guards[0].name]
     return {
         "seed": seed,
-        "seconds": round(time.monotonic() - begun),
+        "seconds": json.loads((folder / SECONDS).read_text()) if (folder / SECONDS).exists() else None,
         "exact": metrics["exact"],
         "accuracy": first["accuracy"],
         "macro_f1": first["macro_f1"],

@@ -28,7 +28,7 @@ def text(found: Mapping[str, Any]) -> str:
             f"{found['times'][name]['p50']:.1f}",
             f"{found['ratio'][name]:.2f}",
             f"{found['megabytes'][name]:.1f}",
-            f"{_mean(runs, 'seconds'):.0f}",
+            _seconds(runs),
         ]
         for name, runs in students
     ]
@@ -72,6 +72,11 @@ def plot(found: Mapping[str, Any], path: Path) -> None:
 
 def _unbeaten(point: tuple[float, float], points: Sequence[tuple[float, float]]) -> bool:
     return not any(x <= point[0] and y >= point[1] and (x, y) != point for x, y in points)
+
+
+def _seconds(runs: Sequence[Mapping[str, Any]]) -> str:
+    known = [run["seconds"] for run in runs if run["seconds"] is not None]
+    return f"{np.mean(known):.0f}" if known else ""
 
 
 def _mean(runs: Sequence[Mapping[str, float]], figure: str) -> float:

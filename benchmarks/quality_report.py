@@ -30,7 +30,7 @@ def text(labels: LabelSet, found: dict[str, Any], with_minilm: bool) -> str:
         f"# Quality\n\n{in_words(found['machine'])}",
         f"Mean of {seeds} seeds ± standard deviation; TF-IDF with logistic regression does not depend on it. The "
         "bound on a guarded mistake is the 95 % Clopper-Pearson bound of the worst seed. Trained on "
-        f"{rows['train']} rows of the corpus (peers also on the {rows['dev']} that the student stops early on). "
+        f"{rows['train'] + rows['dev']} rows of the corpus. "
         f"The **field set** ({rows['field']} turns) was written from scratch by another hand; nothing is trained, "
         "tuned or calibrated on it. (One idea, decoding by the rules first, was looked for after a weak figure on it, "
         f"then judged on the calibration split.) The **test split** ({rows['test']} turns) has families that training "

@@ -22,7 +22,7 @@ def bundle(
     precision: Annotated[
         str, typer.Option(help="Of the tables: float32; float16, half the size; int8, a quarter.")
     ] = "float32",
-    fold: Annotated[bool, typer.Option(help="Fold the convolution into the tables: faster, and exact.")] = True,
+    fold: Annotated[bool, typer.Option(help="Fold the filters into the tables: faster, and exact.")] = True,
 ) -> None:
     """Export a run: ONNX model, tokenizer, manifest and model card, checked against torch before it is kept.
 

@@ -17,7 +17,7 @@ from tinyclf import Turn, __version__
 from tinyclf.bundle import CARD, MODEL, TOKENIZER, Bundle, read_bundle, write_bundle
 from tinyclf.errors import TinyclfError
 from tinyclf.files import sha256
-from training.run import Run
+from training.run import WEIGHTS, Run
 from training.student import CnnStudent
 
 
@@ -59,7 +59,7 @@ def _manifest(run: Run, model: bytes, precision: Precision) -> dict[str, Any]:
         "provenance": {
             "rows_sha256": run.config["rows_sha256"],
             **{key: run.config[key] for key in ("teachers",) if key in run.config},
-            "weights_sha256": sha256((run.folder / "student.safetensors").read_bytes()),
+            "weights_sha256": sha256((run.folder / WEIGHTS).read_bytes()),
             "splits": run.report["splits"],
             "settings": run.config["settings"],
             "tinyclf": __version__,

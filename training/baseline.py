@@ -1,6 +1,7 @@
 """A linear model on words and letters: the yardstick of a student, and a cheap second opinion on labels."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -28,30 +29,36 @@ class TfidfLogistic:
     by_chance = False
 
     def fit(self, labels: LabelSet, rows: Sequence[Row], seed: int = 0) -> None:
-        """Learn the rows that have gold; a head without any stays at its classes' equal chances."""
+        """Learn the rows that have gold. Where a head has gold of one class or none, there is nothing to learn."""
         self._labels = labels
         self._features = make_union(
             TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+"),
             TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True),
         )
         features = self._features.fit_transform([marked_text(row.turn) for row in rows])
-        self._models = {}
+        self._models: dict[str, Any] = {}
         for head in labels.heads:
             goal = gold_arrays(rows, labels)[head.name]
             known = np.flatnonzero(~np.isnan(goal[:, 0]))
             model = LogisticRegression(C=10, max_iter=1000)
             if head.kind == "one-of":
-                self._models[head.name] = model.fit(features[known], goal[known].argmax(1))
-            else:
+                answers = goal[known].argmax(1)
+                if len(set(answers.tolist())) > 1:
+                    self._models[head.name] = model.fit(features[known], answers)
+            elif len(known) and len(head.names) > 1:
                 self._models[head.name] = OneVsRestClassifier(model).fit(features[known], (goal[known] >= 0.5) * 1)
 
     def probabilities(self, turns: Sequence[Turn]) -> dict[str, Floats]:
-        """Class probabilities of shape (turns, classes) per head; a class that never occurred gets zero."""
+        """Class probabilities of shape (turns, classes) per head.
+
+        A class that never occurred gets zero; a head of which nothing was learnt has equal chances for all classes.
+        """
         features = self._features.transform([marked_text(turn) for turn in turns])
         found: dict[str, Floats] = {}
         for head in self._labels.heads:
-            model = self._models[head.name]
-            rows = np.zeros((len(turns), len(head.names)))
-            rows[:, model.classes_] = model.predict_proba(features)
+            rows = np.full((len(turns), len(head.names)), 1 / len(head.names))
+            if (model := self._models.get(head.name)) is not None:
+                rows[:] = 0
+                rows[:, model.classes_] = model.predict_proba(features)
             found[head.name] = rows
         return found

@@ -30,6 +30,7 @@ from training.student import Student
 from training.targets import gold_arrays, target_arrays
 from training.threads import one_thread
 from training.tokenizer import pieces, train_tokenizer
+from training.twins import plain_turn
 
 
 @one_thread
@@ -45,18 +46,21 @@ def fit(
     A folder that holds a stopped run of the same rows and settings is resumed, a finished one is loaded, one of
     another run is refused with ``DataError``.
     """
-    held_out = {row.turn for row in (*splits.dev, *splits.calibration, *splits.test)}
-    splits = replace(splits, train=[*splits.train, *(row for row in example_rows(labels) if row.turn not in held_out)])
+    held_out = {plain_turn(row.turn) for row in (*splits.dev, *splits.calibration, *splits.test)}
+    examples = [row for row in example_rows(labels) if plain_turn(row.turn) not in held_out]
+    splits = replace(splits, train=[*splits.train, *examples])
     settings = resolved(settings, len(splits.train))
     config = identity(labels, splits, asdict(settings))
     if is_ours(folder, config) and (folder / REPORT).exists():
+        forget_members(folder, settings.members)
         return load_run(folder)
     tokenizer = train_tokenizer(splits.train, settings.vocabulary)
     encoder = Encoder(tokenizer)
     shape = member_shape(labels, config, encoder)
     write_whole(folder / TOKENIZER, tokenizer)
     write_json(folder / CONFIG, config)
-    schedule, rows = settings.schedule, splits.train
+    schedule = settings.schedule
+    rows = splits.train if schedule.patience else [*splits.train, *splits.dev]
     taught = taught_by(rows, labels, schedule.distill_temperature, schedule.gold_share, hard=schedule.hard)
     augment = Augmentation() if settings.augment else None
     lesson = Lesson(encoder, labels, rows, gold_arrays(rows, labels), taught, schedule, augment)

@@ -21,8 +21,8 @@ CONFIG = "config.json"
 def identity(labels: LabelSet, splits: Splits, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that decides a run, as JSON; ``DataError`` when a split that it needs is empty.
 
-    ``settings`` are those of ``training.fit.Settings`` as a table. How a teacher's labels are learnt is left out where
-    no row has any, and what a teacher said of a row where it said nothing.
+    ``settings`` are those of ``training.settings.Settings`` as a table. How a teacher's labels are learnt is left out
+    where no row has any, and what a teacher said of a row where it said nothing.
     """
     parts = splits.parts()
     for name in ("train", "dev", "calibration"):

@@ -50,11 +50,12 @@ def train(
             optimiser.param_groups[0]["lr"] = peak * cooled
         spent = run_epoch(student, lesson, optimisers, progress.epoch)
         progress.epoch += 1
-        score = dev_score(student, lesson.encoder, lesson.labels, dev)
-        progress.history.append({"epoch": progress.epoch, "loss": spent, "dev": score})
-        if score > progress.best:
-            progress.best, progress.best_epoch = score, progress.epoch
-            if schedule.patience:
+        progress.history.append({"epoch": progress.epoch, "loss": spent})
+        if schedule.patience:
+            score = dev_score(student, lesson.encoder, lesson.labels, dev)
+            progress.history[-1]["dev"] = score
+            if score > progress.best:
+                progress.best, progress.best_epoch = score, progress.epoch
                 save_weights(folder / BEST, student)
         if time.monotonic() >= due or progress.over(schedule.epochs, schedule.patience):
             start = time.monotonic()

@@ -15,6 +15,7 @@ from training.rows import Row
 from training.student import Shape, Student, build_student
 
 SEEDS_APART = 1000
+"""So that the members of two ensembles with neighbouring seeds are all different."""
 
 EachEpoch = Callable[[int, Progress], None]
 """Told after every epoch which member it was, from 0, and how far it is."""

@@ -49,8 +49,8 @@ def write_page(report: Mapping[str, Any], folder: Path) -> Path:
 def _sizes(report: Mapping[str, Any]) -> str:
     sizes = ", ".join(f"{n} {name}" for name, n in report["splits"].items())
     heat = ", ".join(f"{name} {value:.2f}" for name, value in report["temperatures"].items())
-    best = ", ".join(f"{member['best_epoch']} of {member['epoch']}" for member in report["members"])
-    return f"Rows: {sizes}. Best epoch: {best}. Temperatures: {heat}.\n"
+    kept = ", ".join(str(member["best_epoch"] or member["epoch"]) for member in report["members"])
+    return f"Rows: {sizes}. Weights of each member after epoch: {kept}. Temperatures: {heat}.\n"
 
 
 def _confusion(head: str, found: Mapping[str, Any]) -> Figure:
@@ -65,9 +65,11 @@ def _confusion(head: str, found: Mapping[str, Any]) -> Figure:
             if count:
                 panel.text(column, row, str(count), ha="center", va="center", fontsize=8)
     size = 9 if len(names) <= COUNTED else 5
-    panel.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
-    panel.set_yticks(range(len(names)), names, fontsize=size)
-    panel.set(title=head, xlabel="answer", ylabel="true class")
+    # Class names are any text, and a dollar sign in one is no formula.
+    panel.set_xticks(range(len(names)), names, rotation=90, fontsize=size, parse_math=False)
+    panel.set_yticks(range(len(names)), names, fontsize=size, parse_math=False)
+    panel.set_title(head, parse_math=False)
+    panel.set(xlabel="answer", ylabel="true class")
     return figure
 
 
@@ -79,7 +81,8 @@ def _reliability(head: str, found: Mapping[str, Any]) -> Figure:
     confidence = [point["confidence"] for point in points]
     top.plot([0, 1], [0, 1], linestyle=":", color="grey", label="as sure as right")
     top.plot(confidence, [point["accuracy"] for point in points], marker="o", label="answers")
-    top.set(title=head, ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+    top.set_title(head, parse_math=False)
+    top.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     top.legend(loc="upper left")
     _counts(bottom, confidence, [point["n"] for point in points])
     return figure

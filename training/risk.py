@@ -89,7 +89,7 @@ def strictest_first(curve: Sequence[Risk], wanted: float) -> Risk:
     Gates are tested from the strictest on, each by its Clopper-Pearson bound, and testing stops at the first that
     fails: a fixed sequence, so the 95 % hold for the chosen gate without a correction for the number of gates
     (Angelopoulos et al., Learn then Test, arXiv:2110.01052). Families are taken as exchangeable with those to come;
-    that the temperature was fitted on the same rows is neglected.
+    that the temperature was fitted and the student chosen on the same rows is neglected.
     """
     chosen = curve[-1]
     for risk in reversed(curve):

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """``epochs`` over which the rate cools down to nothing; the last weights are kept.
+    """``epochs`` over which the rate cools down to a hundredth; the last weights are kept.
 
     With ``patience`` it stops after so many epochs without a better dev score, and the best weights are kept: for data
-    on which students overfit. A small dev split is a noisy judge, so that is off (0) by default.
+    on which students overfit. A small dev split is a noisy judge, so that is off (0) by default, and the dev split is
+    learnt from too.
 
     What ``TEACHING`` names says how a teacher's labels are learnt (see ``training.loss``).
     """

@@ -12,7 +12,8 @@ BUCKETS_A_ROW, MOST_BUCKETS = 20, 300_000
 class Settings:
     """What a student is made like and how it is trained.
 
-    ``buckets`` 0 stands for ``BUCKETS_A_ROW`` for each row to learn from, at most ``MOST_BUCKETS``.
+    ``buckets`` 0 stands for ``BUCKETS_A_ROW`` for each row to learn from, at most ``MOST_BUCKETS``, and at least one
+    for every piece of every segment. ``width`` means nothing to an mlp.
     """
 
     architecture: str = "cnn"

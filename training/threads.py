@@ -1,4 +1,4 @@
-"""Training on one thread: what is this small is slower on several, and comes out the same on any machine."""
+"""Training on one thread: what is this small is slower on several, and should not depend on the number of cores."""
 
 from collections.abc import Callable
 from functools import wraps

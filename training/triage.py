@@ -10,7 +10,7 @@ from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 from sklearn.model_selection import GroupKFold
 
-from tinyclf import LabelSet
+from tinyclf import DataError, LabelSet
 from tinyclf.calibration import Floats
 from tinyclf.labelset import Head
 from training.baseline import TfidfLogistic
@@ -47,6 +47,9 @@ def doubts(
     Confident learning (Northcutt et al., arXiv:1911.00068, by cleanlab) on probabilities of a linear model that saw
     neither the row nor its family. A doubt is no mistake: hard and rare turns are doubted too.
     """
+    families = len({row.family for row in rows})
+    if families < folds:
+        raise DataError(f"gold rows of {families} families; triage needs rows of at least {folds}")
     given = out_of_fold(labels, rows, folds, each_fold)
     goals = gold_arrays(rows, labels)
     found = [
@@ -81,7 +84,7 @@ def lines(found: Sequence[Doubt]) -> str:
 def _of_head(head: Head, rows: Sequence[Row], goal: Floats, given: Floats) -> list[Doubt]:
     known = np.flatnonzero(~np.isnan(goal[:, 0]))
     truth, p = goal[known].argmax(1), given[known]
-    if not len(known):
+    if len(set(truth.tolist())) < 2:
         return []
     issues = find_label_issues(truth, p, return_indices_ranked_by="self_confidence", n_jobs=1)
     belief = get_label_quality_scores(truth, p, method="self_confidence")

@@ -52,7 +52,7 @@ def triage(
     with bar:
         task = bar.add_task("folds", total=FOLDS)
         found = doubts(label_set, gold, lambda: bar.advance(task))
-    write_whole(out, lines(found))
+    write_whole(out, lines(found), private=True)
     show(
         f"{len(found)} doubtful labels on {len(gold)} gold rows; the least believed",
         ["place", "head", "given", "suggested", "belief"],

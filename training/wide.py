@@ -22,7 +22,8 @@ class WidePath(nn.Module):
     data that is what a deep path alone lacks. In training ``dropout`` leaves tokens and pairs out.
 
     With ``pieces`` (the vocabulary as text) the tokens of the utterance also share weights by their letters, so that
-    a rare word learns from its kin (Bojanowski et al., arXiv:1607.04606). ``settle`` writes that into the table.
+    a rare word learns from its kin (Bojanowski et al., arXiv:1607.04606). ``settle`` writes that into the table; a pair
+    whose bucket happens to be a token's shares with it too.
     """
 
     grams: Tensor
