@@ -108,10 +108,11 @@ def _text(found: Mapping[str, Any]) -> str:
     return "\n".join(
         [
             f"# Public sets\n\n{in_words(found['machine'])}",
-            "Each system learns the same rows of a set's train split, drawn once and without turns of the test split, "
-            "on which it is judged. The student has the defaults of `python -m training fit --no-augment` and keeps 6 % "
-            f"of the rows to calibrate on. {found['seeds']} seeds, mean ± standard deviation. fastText is left out where "
-            "a text may have several classes. A text of several classes counts as right when all of them are.\n",
+            "Each system learns the same rows of a set's train split, drawn once and without turns of the test "
+            "split, on which it is judged. The student has the defaults of `python -m training fit --no-augment` and "
+            f"keeps 6 % of the rows to calibrate on. {found['seeds']} seeds, mean ± standard deviation. fastText is "
+            "left out where a text may have several classes. A text of several classes counts as right when all of "
+            "them are.\n",
             markdown(header, table),
         ]
     )

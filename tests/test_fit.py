@@ -19,6 +19,7 @@ from tests.conftest import small_rows, write_jsonl
 from tinyclf import Classifier, TinyclfError, Turn
 from tinyclf.bundle import MODEL
 from training.run import load_run
+from training.settings import SHIPPED, Settings
 
 SMALL = ("--epochs", "20", "--batch", "8", "--dim", "16", "--filters", "32", "--no-augment")
 
@@ -267,6 +268,24 @@ def test_rows_to_test_on_may_be_given(tmp_path: Path, kitchen_files: tuple[Path,
     splits = json.loads((out / "report.json").read_text())["splits"]
     assert splits["test"] == 40
     assert sum(splits.values()) <= 300 + 1  # the label set's example is learnt too
+
+
+def test_make_bundle_trains_the_student_that_the_benchmarks_measure() -> None:
+    makefile = (Path(__file__).parent.parent / "Makefile").read_text(encoding="utf-8")
+    options = next(line for line in makefile.splitlines() if line.startswith("SHIPPED :="))
+    s = SHIPPED
+    told = f"--members {s.members} --vocabulary {s.vocabulary} --buckets {s.buckets} --no-letters"
+    assert options == f"SHIPPED := {told} --epochs {s.schedule.epochs}"
+    same = Settings(members=s.members, vocabulary=s.vocabulary, buckets=s.buckets, letters=False)
+    assert replace(same, schedule=replace(same.schedule, epochs=s.schedule.epochs)) == s
+
+
+def test_class_names_may_be_any_text(tmp_path: Path) -> None:
+    rows = [{"utterance": row["utterance"], "price": f"$1_{row['dish']}$2^"} for row in small_rows(200)]
+    data = write_jsonl(tmp_path / "rows.jsonl", rows)
+    done = run("training", "fit", "--data", data, "--label-column", "price", "--out", tmp_path / "run", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "confusion-0.png").exists()
 
 
 def test_too_few_rows_are_named(tmp_path: Path, kitchen_files: tuple[Path, Path]) -> None:

@@ -79,7 +79,7 @@ def fit(
     patience: Annotated[
         int,
         typer.Option(
-            min=0, help="Stop after so many epochs without a better dev score, and keep the best weights; 0: never."
+            min=0, help="Stop after so many epochs without a better dev score and keep the best weights; 0: never."
         ),
     ] = 0,
     rate: Annotated[float, typer.Option(help="Peak learning rate of AdamW.")] = 3e-3,
