@@ -26,6 +26,9 @@ MiniLmFolder = Annotated[
 """The option of a benchmark that can run MiniLM where its weights are at hand."""
 
 
+RATES = (0.5, 0.25, 0.1)
+
+
 class Peer(Protocol):
     """Something that learns rows and answers turns."""
 
@@ -47,8 +50,6 @@ class FastText:
     by_chance = True
 
     def fit(self, labels: LabelSet, rows: Sequence[Row], seed: int) -> None:  # noqa: D102
-        import fasttext
-
         self._labels = labels
         self._models = {}
         for head in labels.heads:
@@ -57,10 +58,7 @@ class FastText:
                 file = Path(folder) / "train.txt"
                 lines = (f"__label__{a} {marked_text(row.turn)}\n" for a, row in zip(answers, rows, strict=True))
                 write_whole(file, "".join(lines))
-                self._models[head.name] = fasttext.train_supervised(
-                    str(file), dim=64, epoch=25, lr=0.5, wordNgrams=2, minn=2, maxn=5, bucket=200_000,
-                    thread=1, seed=seed, verbose=0,
-                )  # fmt: skip
+                self._models[head.name] = _fasttext(file, seed)
 
     def probabilities(self, turns: Sequence[Turn]) -> dict[str, Floats]:  # noqa: D102
         found = {}
@@ -121,6 +119,22 @@ class MiniLm:
         tokens = self._session.run(None, {name: value for name, value in feeds.items() if name in self._inputs})[0][0]
         mean = tokens.mean(0)
         return np.asarray(mean / np.linalg.norm(mean))
+
+
+def _fasttext(file: Path, seed: int) -> Any:
+    """A model at the highest learning rate that works: fastText ends with "Encountered NaN" where it is too high."""
+    import fasttext
+
+    for rate in RATES:
+        try:
+            return fasttext.train_supervised(
+                str(file), dim=64, epoch=25, lr=rate, wordNgrams=2, minn=2, maxn=5, bucket=200_000,
+                thread=1, seed=seed, verbose=0,
+            )  # fmt: skip
+        except RuntimeError:
+            if rate == RATES[-1]:
+                raise
+    raise AssertionError("no rate to try")
 
 
 def _answers(labels: LabelSet, rows: Sequence[Row], head: str) -> list[str]:
