@@ -10,13 +10,15 @@ from tinyclf import LabelSet
 from tinyclf.calibration import Floats, temperature
 from tinyclf.labelset import Head
 from tinyclf.operating import OperatingPoint
+from training.metrics import upper_bound
 from training.probabilities import probabilities
 from training.risk import GATES, measure, strictest_first
 
 SURE = {"balanced": 0.90, "careful": 0.97}
 """The accuracy that the sure answers of each head, taken alone, shall have on the calibration split."""
-BOUND = 0.015
-"""``careful`` bounds the rate of every guarded mistake by this, with 95 % confidence for each."""
+STRICTEST, BOUND = 0.01, 0.015
+"""``careful`` bounds the rate of every guarded mistake, with 95 % confidence for each: as strictly as the number of
+guarded families in the split can prove, between these two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,37 +47,45 @@ def calibrate(
     logits: Mapping[str, Floats],
     goals: Mapping[str, Floats],
     families: Sequence[str],
-    bound: float = BOUND,
+    bound: float | None = None,
 ) -> Calibration:
     """Fit temperatures and choose the operating points ``balanced`` and ``careful``.
 
     ``balanced`` gates a guarded class where its F1 is best; ``careful`` gates it at least as strictly, and so that the
-    guarded mistake is proved to be rarer than ``bound``, or says that the split is too small for the proof.
+    guarded mistake is proved to be rarer than ``bound`` (see ``BOUND``), or says that the split is too small for it.
     """
     temperatures = {h.name: temperature(logits[h.name], goals[h.name], one_of=h.kind == "one-of") for h in labels.heads}
     given = probabilities(labels, logits, temperatures)
     gates: dict[str, dict[str, dict[str, float]]] = {name: {} for name in SURE}
+    wanted: dict[str, float] = {}
     for guard in labels.guards:
         head, cls = guard.never
         curve = [measure(labels, guard, given, goals, families, {head: {cls: gate}}) for gate in GATES]
         balanced = max(curve, key=lambda risk: (risk.f1, risk.gate)).gate
-        for name, gate in (("balanced", balanced), ("careful", max(balanced, strictest_first(curve, bound).gate))):
+        wanted[guard.name] = bound or provable(curve[0].families)
+        careful = max(balanced, strictest_first(curve, wanted[guard.name]).gate)
+        for name, gate in (("balanced", balanced), ("careful", careful)):
             known = gates[name].setdefault(head, {})
             known[cls] = max(gate, known.get(cls, 0.0))
     promise = {
-        guard.name: measure(labels, guard, given, goals, families, gates["careful"]).promise(bound)
+        guard.name: measure(labels, guard, given, goals, families, gates["careful"]).promise(wanted[guard.name])
         for guard in labels.guards
     }
     points = {
         name: OperatingPoint(
             name,
-            {h.name: sure_threshold(h, given[h.name], goals[h.name], wanted) for h in labels.heads},
+            {h.name: sure_threshold(h, given[h.name], goals[h.name], rate) for h in labels.heads},
             gates[name],
             promise if name == "careful" else {},
         )
-        for name, wanted in SURE.items()
+        for name, rate in SURE.items()
     }
     return Calibration(temperatures, points)
+
+
+def provable(families: int) -> float:
+    """The bound to prove on so many families: what no mistake at all would prove, but at least ``STRICTEST``."""
+    return min(max(upper_bound(0, families), STRICTEST), BOUND)
 
 
 def sure_threshold(head: Head, given: Floats, goals: Floats, wanted: float) -> float:
