@@ -32,7 +32,7 @@ bundle: $(VENV)/ready ## train the default student from the committed corpus and
 	$(BIN)/python -m training fit --out runs/default $(SHIPPED)
 	$(BIN)/python -m export bundle --run runs/default --out tinyclf/default --precision int8
 
-bench: $(VENV)/bench ## regenerate results/ (about two hours)
+bench: $(VENV)/bench ## regenerate results/ (hours: stress, soak and the students take longest)
 	$(BIN)/python -m benchmarks.latency
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m training fit --out runs/default $(SHIPPED)

@@ -26,7 +26,7 @@ MiniLmFolder = Annotated[
 """The option of a benchmark that can run MiniLM where its weights are at hand."""
 
 
-RATES = (0.5, 0.25, 0.1)
+RATES = (0.25, 0.1, 0.05, 0.02)
 
 
 class Peer(Protocol):
