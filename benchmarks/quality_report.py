@@ -17,6 +17,10 @@ from training.evaluate import SHARES
 
 mpl.use("agg")
 OURS = "tinyclf"
+TRIED = """The slices below show where it fails: turns in distress with cheerful words inside, English and Vietnamese \
+beside mixed turns, turns with `previous`. Against that were tried: more turns of these kinds in the corpus, other \
+students (`results/frontier.md`), and a stricter bound for `careful`, at which it celebrated hardly anything.
+"""
 QUIZ_WORDS = """110 questions that need knowledge of the world, each answered rightly and wrongly in the same \
 words, without the robot's reply and with it; written for this test alone. A turn is sure when every head reaches the \
 operating point's threshold; an unsure one is the teacher's where there is one.
@@ -41,7 +45,7 @@ def text(labels: LabelSet, found: dict[str, Any], with_minilm: bool) -> str:
             "all-MiniLM-L6-v2 was not run: its weights were not at hand. "
             "`python -m benchmarks.quality --minilm FOLDER` adds it.\n"
         )
-    parts += ["## Targets\n", targets_table(labels, found)]
+    parts += ["## Targets\n", targets_table(labels, found), TRIED]
     for name, title in (("field", "Field set"), ("test", "Test split")):
         parts += [f"## {title}\n", _systems(labels, found["ungated"][name])]
         parts += ["Operating points of the student:\n", _systems(labels, found["operating points"][name])]
