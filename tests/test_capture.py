@@ -124,7 +124,20 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, kitchen_files: tuple[Path, 
     return place / "bundle"
 
 
-SMALL = ("--epochs", "6", "--batch", "8", "--dim", "16", "--filters", "16", "--no-augment")
+SMALL = (
+    "--epochs",
+    "3",
+    "--members",
+    "1",
+    "--no-letters",
+    "--batch",
+    "16",
+    "--dim",
+    "16",
+    "--filters",
+    "16",
+    "--no-augment",
+)
 
 
 def run(module: str, *arguments: object, stdin: str = "") -> str:
