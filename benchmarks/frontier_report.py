@@ -37,11 +37,12 @@ def text(found: Mapping[str, Any]) -> str:
         [
             f"# Latency and accuracy of students\n\n{in_words(found['machine'])}",
             f"Each student differs from the shipped one, or from one member of it, in what its name says. Learnt "
-            f"from {rows['train']} rows, judged on the {rows['calibration']} of the calibration split, on which the "
+            f"from {rows['train'] + rows['dev']} rows, judged on the {rows['calibration']} of the calibration split, on which the "
             "choice was made: these figures are for comparing students, and `results/quality.md` is for believing. "
             "Mean of the seeds; no thresholds. One decision of 12 to 20 tokens on an int8 bundle, the students in "
             f"turns, in microseconds and in stack floors ({found['floor']['p50']} µs here). Seconds are those of a fit "
-            "on one core of a machine that ran one on each.\n",
+            "on one core of a machine that ran one on each. In rotation each student finds its tables cold, so all are "
+            "slower here than alone (`results/latency.md`).\n",
             markdown(
                 ["student", "seeds", "all right", "emotion", "macro-F1", "surest 80 %", "celebrate F1",
                  f"celebrated of {runs[0]['guarded']}", "P50 µs", "floors", "MB", "seconds"],
