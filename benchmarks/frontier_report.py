@@ -38,7 +38,8 @@ def text(found: Mapping[str, Any]) -> str:
             f"# Latency and accuracy of students\n\n{in_words(found['machine'])}",
             "Each student differs from the shipped one, or from one member of it, in what its name says. Learnt from "
             f"{rows['train'] + rows['dev']} rows, judged on the {rows['calibration']} of the calibration split, on "
-            "which the choice was made: these figures are for comparing students, and `results/quality.md` is for believing. "
+            "which the choice was made: these figures are for comparing students, and `results/quality.md` is for "
+            "believing. "
             "Mean of the seeds; no thresholds. One decision of 12 to 20 tokens on an int8 bundle, the students in "
             f"turns, in microseconds and in stack floors ({found['floor']['p50']} µs here). Seconds are those of a fit "
             "on one core of a machine that ran one on each. In rotation each student finds its tables cold, so all are "
