@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,6 +136,7 @@ def test_a_killed_worker_costs_at_most_what_it_was_answering(bundle: Path) -> No
             wait_for(lambda: seen["200"] > before["200"] + 100)
         assert sum(seen.values()) - seen["200"] <= users
         assert figure(url, 'tinyclf_requests_total{route="/v1/classify",status="200"}') == seen["200"], "of all workers"
+        time.sleep(8)  # a signal that reaches the new worker before it serves would be lost to it
         server.send_signal(signal.SIGUSR1)
         wait_for(lambda: swaps(url, "switched") == 2)
         before_restart = {worker.pid for worker in workers_of(parent)}
