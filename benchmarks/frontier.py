@@ -64,14 +64,15 @@ def main(
 
 def _judged(name: str, seed: int, out: Path, due: float) -> dict[str, Any] | None:
     """A student's figures on the calibration split; ``None`` when it is too late to fit it."""
-    if time.monotonic() > due and not (out / _folder(name, seed) / REPORT).exists():
+    folder = out / _folder(name, seed)
+    finished = (folder / REPORT).exists()
+    if time.monotonic() > due and not finished:
         return None
     labels = default_labels()
     splits = split_rows(read_corpus(labels).good)
     settings = STUDENTS[name]
     settings = replace(settings, schedule=replace(settings.schedule, seed=seed))
-    folder = out / _folder(name, seed)
-    finished, begun = (folder / REPORT).exists(), time.monotonic()
+    begun = time.monotonic()
     run = fit(labels, splits, settings, folder)
     if not finished:
         write_json(folder / SECONDS, round(time.monotonic() - begun))

@@ -9,14 +9,13 @@ from typing import Any
 import matplotlib as mpl
 
 from benchmarks.machine import in_words
-from benchmarks.quality_targets import targets_table
+from benchmarks.quality_targets import OURS, targets_table
 from benchmarks.quiz import quiz_table
 from tinyclf import LabelSet
 from tinyclf.tables import markdown
 from training.evaluate import SHARES
 
 mpl.use("agg")
-OURS = "tinyclf"
 TRIED = """The slices below show where it fails: turns in distress with cheerful words inside, English and Vietnamese \
 beside mixed turns, turns with `previous`. Against that were tried: more turns of these kinds in the corpus, other \
 students (`results/frontier.md`), and a stricter bound for `careful`, at which it celebrated hardly anything.

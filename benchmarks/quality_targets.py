@@ -8,10 +8,10 @@ from typing import Any
 from benchmarks.results import RESULTS
 from tinyclf import LabelSet
 from tinyclf.tables import markdown
+from training.corpus import LANGUAGES
 
 Found = Mapping[str, Any]
 OURS = "tinyclf"
-LANGUAGES = ("vi", "en", "mix")
 
 
 @dataclass(frozen=True, slots=True)

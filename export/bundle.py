@@ -17,6 +17,7 @@ from tinyclf import Turn, __version__
 from tinyclf.bundle import CARD, MODEL, TOKENIZER, Bundle, read_bundle, write_bundle
 from tinyclf.errors import TinyclfError
 from tinyclf.files import sha256
+from training.evaluate import without_topics
 from training.run import WEIGHTS, Run
 from training.student import CnnStudent
 
@@ -48,7 +49,7 @@ def _model(run: Run, precision: Precision, folded: bool) -> bytes:
 
 def _manifest(run: Run, model: bytes, precision: Precision) -> dict[str, Any]:
     shape = run.student.shape.to_dict()
-    test = {name: _without_topics(metrics) for name, metrics in run.report["test"].items()}
+    test = {name: without_topics(metrics) for name, metrics in run.report["test"].items()}
     first: dict[str, Any] = next(iter(test.values()), {"n": 0})
     return {
         "name": run.labels.name,
@@ -69,9 +70,3 @@ def _manifest(run: Run, model: bytes, precision: Precision) -> dict[str, Any]:
             "python": platform.python_version(),
         },
     }
-
-
-def _without_topics(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Fifty topics would make the manifest larger than the tokenizer; the run's report keeps them."""
-    slices = {name: part for name, part in metrics["slices"].items() if not name.startswith("topic=")}
-    return {**metrics, "slices": slices}

@@ -45,6 +45,12 @@ def judge(labels: LabelSet, rows: Sequence[Row], given: Mapping[str, Floats], ch
     return found
 
 
+def without_topics(metrics: Metrics) -> Metrics:
+    """The same figures without the slices of topics, which are many where the corpus is large."""
+    slices = {name: part for name, part in metrics["slices"].items() if not name.startswith("topic=")}
+    return {**metrics, "slices": slices}
+
+
 def _figures(
     labels: LabelSet,
     goals: Mapping[str, Floats],
