@@ -19,7 +19,7 @@ from training.evaluate import judge
 from training.identity import CONFIG, identity, is_ours
 from training.loop import predict
 from training.loss import taught_by
-from training.members import EachEpoch, forget_members, train_members
+from training.members import EachEpoch, Ensemble, forget_members, train_members
 from training.page import write_page
 from training.probabilities import decide, probabilities
 from training.rows import Row, example_rows
@@ -40,8 +40,11 @@ def fit(
     settings: Settings,
     folder: Path,
     each_epoch: EachEpoch = lambda member, progress: None,
+    jobs: int = 1,
 ) -> Run:
     """Train, calibrate and evaluate into ``folder``. The label set's own examples are trained on too.
+
+    At most ``jobs`` members are trained side by side, each in a process of its own; they change nothing but the time.
 
     A folder that holds a stopped run of the same rows and settings is resumed, a finished one is loaded, one of
     another run is refused with ``DataError``.
@@ -65,7 +68,8 @@ def fit(
     augment = Augmentation() if settings.augment else None
     lesson = Lesson(encoder, labels, rows, gold_arrays(rows, labels), taught, schedule, augment)
     letters = pieces(tokenizer) if settings.letters else ()
-    student, trained = train_members(shape, settings.members, lesson, splits.dev, folder, each_epoch, letters)
+    ensemble = Ensemble(shape, lesson, splits.dev, folder, letters)
+    student, trained = train_members(ensemble, settings.members, jobs, each_epoch)
     save_weights(folder / WEIGHTS, student)
     logits = predict(student, encoder, [row.turn for row in splits.calibration])
     calibration = calibrate(

@@ -75,6 +75,9 @@ def fit(
             "better, takes so many times as long, and costs little at runtime.",
         ),
     ] = 2,
+    jobs: Annotated[
+        int, typer.Option(min=0, help="Train so many members side by side; 0: as many as there are cores.")
+    ] = 0,
     epochs: Annotated[int, typer.Option(min=1, help="So many passes over the rows.")] = 25,
     patience: Annotated[
         int,
@@ -144,6 +147,7 @@ def fit(
         --no-augment --out runs/intents
     """
     from training.agreement import AGREEMENT_HEADER, agreement_rows
+    from training.ahead import cores
     from training.checkpoint import Progress as Done
     from training.fit import fit as run_fit
     from training.page import PAGE
@@ -178,12 +182,16 @@ def fit(
     with bar:
         task = bar.add_task("epochs", total=epochs * members, loss="-", dev="-")
 
+        epochs_of = [0] * members
+
         def each_epoch(member: int, progress: "Done") -> None:
-            last, done = progress.history[-1], member * epochs + progress.epoch
-            bar.update(task, completed=done, loss=f"{last['loss']:.3f}", dev=f"{last.get('dev', float('nan')):.3f}")
+            last, epochs_of[member] = progress.history[-1], progress.epoch
+            bar.update(
+                task, completed=sum(epochs_of), loss=f"{last['loss']:.3f}", dev=f"{last.get('dev', float('nan')):.3f}"
+            )
 
         try:
-            run = run_fit(label_set, splits, settings, out, each_epoch)
+            run = run_fit(label_set, splits, settings, out, each_epoch, jobs or cores())
         except KeyboardInterrupt:
             say(f"stopped; everything up to the last checkpoint is in {out}. The same command goes on from there.")
             raise typer.Exit(130) from None

@@ -2,11 +2,13 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
+from training.ahead import train_ahead
 from training.checkpoint import Progress
 from training.epoch import Lesson
 from training.loop import train
@@ -17,38 +19,44 @@ from training.student import Shape, Student, build_student
 SEEDS_APART = 1000
 """So that the members of two ensembles with neighbouring seeds are all different."""
 
+WORTH_PROCESSES = 1000
+"""With fewer rows, starting a process takes longer than it saves."""
+
 EachEpoch = Callable[[int, Progress], None]
 """Told after every epoch which member it was, from 0, and how far it is."""
 
 
-def train_members(
-    shape: Shape,
-    members: int,
-    lesson: Lesson,
-    dev: Sequence[Row],
-    folder: Path,
-    each_epoch: EachEpoch,
-    pieces: Sequence[str] = (),
-) -> tuple[Student, list[Progress]]:
-    """Train them one after another and merge them; what was trained in ``folder`` already is not trained again.
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """What its members have in common. ``pieces``: see ``training.wide``."""
 
-    ``pieces``: see ``training.wide``.
-    """
+    shape: Shape
+    lesson: Lesson
+    dev: Sequence[Row]
+    folder: Path
+    pieces: Sequence[str] = ()
+
+    def teach(self, member: int, each_epoch: Callable[[Progress], None]) -> tuple[Student, Progress]:
+        """Train a member to its end; what was trained in the folder already is not trained again."""
+        seed = self.lesson.schedule.seed + SEEDS_APART * member
+        torch.manual_seed(seed)
+        student = build_student(self.shape, self.pieces)
+        own = replace(self.lesson, schedule=replace(self.lesson.schedule, seed=seed))
+        place = folder_of(self.folder, member)
+        place.mkdir(exist_ok=True)
+        return student, train(student, own, self.dev, place, each_epoch)
+
+
+def train_members(ensemble: Ensemble, members: int, jobs: int, each_epoch: EachEpoch) -> tuple[Student, list[Progress]]:
+    """Train them, at most ``jobs`` side by side, and merge them; the weights do not depend on ``jobs``."""
+    if min(jobs, members) > 1 and len(ensemble.lesson.rows) >= WORTH_PROCESSES:
+        train_ahead(ensemble.teach, range(members), jobs, each_epoch)
     students, progresses = [], []
     for member in range(members):
-        seed = lesson.schedule.seed + SEEDS_APART * member
-        torch.manual_seed(seed)
-        student = build_student(shape, pieces)
-        own = replace(lesson, schedule=replace(lesson.schedule, seed=seed))
-        place = folder_of(folder, member)
-        place.mkdir(exist_ok=True)
-
-        def each(progress: Progress, member: int = member) -> None:
-            each_epoch(member, progress)
-
-        progresses.append(train(student, own, dev, place, each))
+        student, progress = ensemble.teach(member, partial(each_epoch, member))
         student.wide.settle()
         students.append(student)
+        progresses.append(progress)
     return merge(students), progresses
 
 
