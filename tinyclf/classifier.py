@@ -84,8 +84,8 @@ class Classifier:
         """
         chosen, confidence, sure = self._decoder(rows)
         labels: dict[str, str | tuple[str, ...]] = {}
-        for h, (head, names) in enumerate(self._heads):
-            labels[head] = names[chosen[h][0]] if self._one_of[h] else tuple(names[c] for c in chosen[h])
+        for (head, names), one_of, classes in zip(self._heads, self._one_of, chosen, strict=True):
+            labels[head] = names[classes[0]] if one_of else tuple([names[c] for c in classes])
         if start:
             microseconds = (perf_counter_ns() - start) / 1000
         return Decision(labels, confidence, sure, source, microseconds, self._heads, rows)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 Source = Literal["student", "teacher", "default"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that takes a microsecond, of some thirty that a decision has
 class Decision:
     """The labels of one turn with confidence, class probabilities, source and time taken.
 

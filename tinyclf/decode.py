@@ -27,12 +27,12 @@ class Decoder:
         self._one_of = [head.kind == "one-of" for head in labels.heads]
         gates = [point.gates.get(head.name, {}) for head in labels.heads]
         self._gates = [
-            {c: gate[name] for c, name in enumerate(head.names) if name in gate}
+            [gate.get(name, 0.0 if head.kind == "one-of" else ANY_OF_GATE) for name in head.names]
             for head, gate in zip(labels.heads, gates, strict=True)
         ]
         self._default = [tuple(map(head.names.index, as_tuple(head.default))) for head in labels.heads]
-        self._with_gates = [h for h, known in enumerate(self._gates) if known and self._one_of[h]]
         self._sure = [point.sure.get(head.name, 0.0) for head in labels.heads]
+        self._heads = list(zip(self._one_of, self._gates, self._sure, strict=True))
         index = {(head.name, name): (h, c) for h, head in enumerate(labels.heads) for c, name in enumerate(head.names)}
         self._incompatible = _partners((index[a], index[b]) for a, b in labels.incompatible)
         self._unruled = _partners((index[a], index[b]) for a, b in labels.incompatible | labels.unruled)
@@ -40,25 +40,43 @@ class Decoder:
 
     def __call__(self, probabilities: Sequence[Sequence[float]]) -> tuple[Chosen, float, bool]:
         """The chosen class indices by head, the confidence of the least sure head, and whether all heads are sure."""
-        chosen = [self._alone(h, row) for h, row in enumerate(probabilities)]
+        chosen: Chosen = []
+        confidence, sure, closed = 1.0, True, False
+        for (one_of, gates, wanted), row in zip(self._heads, probabilities, strict=True):  # one loop: time counts here
+            if one_of:
+                least = max(row)
+                best = row.index(least)
+                chosen.append((best,))
+                if least < gates[best]:
+                    closed = True
+            else:
+                chosen.append(tuple(c for c, p in enumerate(row) if p >= gates[c]))
+                least = _least(row, chosen[-1], one_of)
+            if least < confidence:
+                confidence = least
+            if least < wanted:
+                sure = False
+        if closed or self._clashes(chosen):
+            chosen = self._searched(probabilities, chosen)
+            confidence, sure = self._confidence(probabilities, chosen)
+        return chosen, confidence, sure
+
+    def _searched(self, probabilities: Sequence[Sequence[float]], chosen: Chosen) -> Chosen:
+        """The labels where the most probable classes of all heads cannot stand."""
         if self._clashes(chosen):
             chosen = self._together(probabilities, self._unruled, gated=False) or self._together(
                 probabilities, self._incompatible, gated=False
             )
-        for h in self._with_gates:
-            if (open_one := self._gated(h, probabilities[h], chosen[h])) != chosen[h]:
+        for h, one_of in enumerate(self._one_of):
+            if one_of and (open_one := self._gated(h, probabilities[h], chosen[h])) != chosen[h]:
                 chosen[h] = open_one
                 if _clash(chosen, self._incompatible):
                     chosen = self._together(probabilities, self._incompatible, gated=True) or list(self._default)
-        confidence, sure = 1.0, True
-        for h, row in enumerate(probabilities):
-            classes = chosen[h]
-            least = row[classes[0]] if self._one_of[h] else min(p if c in classes else 1 - p for c, p in enumerate(row))
-            if least < confidence:
-                confidence = least
-            if least < self._sure[h]:
-                sure = False
-        return chosen, confidence, sure
+        return chosen
+
+    def _confidence(self, probabilities: Sequence[Sequence[float]], chosen: Chosen) -> tuple[float, bool]:
+        least = [_least(*given) for given in zip(probabilities, chosen, self._one_of, strict=True)]
+        return min(1.0, *least), all(p >= wanted for p, wanted in zip(least, self._sure, strict=True))
 
     def _clashes(self, chosen: Chosen) -> bool:
         """Whether a pair stands together that no rule gives; remembered, for there are few answers and many turns."""
@@ -70,21 +88,15 @@ class Decoder:
                 self._seen[key] = known
         return known
 
-    def _alone(self, h: int, row: Sequence[float]) -> tuple[int, ...]:
-        """The most probable class, or those above their gates: as if there were no other head."""
-        if self._one_of[h]:
-            return (row.index(max(row)),)
-        return tuple(c for c, p in enumerate(row) if p >= self._gates[h].get(c, ANY_OF_GATE))
-
     def _gated(self, h: int, row: Sequence[float], classes: tuple[int, ...]) -> tuple[int, ...]:
         """A one-of head's chosen class while its gate is open, else the most probable open one."""
-        if row[classes[0]] >= self._gates[h].get(classes[0], 0.0):
+        if row[classes[0]] >= self._gates[h][classes[0]]:
             return classes
         return (max(self._open(h, row), key=row.__getitem__, default=self._default[h][0]),)
 
     def _open(self, h: int, row: Sequence[float]) -> list[int]:
         """The classes whose gate is passed."""
-        return [c for c, p in enumerate(row) if p >= self._gates[h].get(c, 0.0)]
+        return [c for c, p in enumerate(row) if p >= self._gates[h][c]]
 
     def _together(self, probabilities: Sequence[Sequence[float]], banned: Partners, gated: bool) -> Chosen:
         """Search all heads at once: a one-of head is one choice, an any-of head a yes or no for each class.
@@ -96,7 +108,7 @@ class Decoder:
             if self._one_of[h]:
                 choices.append([(row[c], (h, c)) for c in (self._open(h, row) if gated else range(len(row)))])
             else:
-                on = self._alone(h, row)
+                on = self._open(h, row)
                 choices += [[(p, (h, c)), (1 - p, None)] if c in on else [(1 - p, None)] for c, p in enumerate(row)]
         found: list[list[int]] = [[] for _ in probabilities]
         for h, c in most_probable(choices, banned):
@@ -104,6 +116,11 @@ class Decoder:
         if any(one_of and not classes for one_of, classes in zip(self._one_of, found, strict=True)):
             return []
         return [tuple(classes) for classes in found]
+
+
+def _least(row: Sequence[float], classes: tuple[int, ...], one_of: bool) -> float:
+    """How sure a head is: of its class, or of the least sure yes or no of an any-of head."""
+    return row[classes[0]] if one_of else min(p if c in classes else 1 - p for c, p in enumerate(row))
 
 
 def _partners(pairs: Iterable[tuple[Ref, Ref]]) -> Partners:
