@@ -23,7 +23,7 @@ from benchmarks.timing import Call, in_turns, percentiles
 from export.bundle import export_bundle
 from tinyclf import Classifier, default_labels
 from tinyclf.files import write_json
-from training.corpus import read_corpus
+from training.corpus import read_authored
 from training.evaluate import evaluate
 from training.fit import fit
 from training.run import REPORT, load_run
@@ -69,7 +69,7 @@ def _judged(name: str, seed: int, out: Path, due: float) -> dict[str, Any] | Non
     if time.monotonic() > due and not finished:
         return None
     labels = default_labels()
-    splits = split_rows(read_corpus(labels).good)
+    splits = split_rows(read_authored(labels).good)
     settings = STUDENTS[name]
     settings = replace(settings, schedule=replace(settings.schedule, seed=seed))
     begun = time.monotonic()
@@ -100,7 +100,7 @@ def _times(folders: Mapping[str, Path], count: int) -> dict[str, Any]:
         export_bundle(run, folder / "bundle", run.test_turns(), "int8")
         classifiers[name] = Classifier.load(folder / "bundle")
     any_one = next(iter(classifiers.values()))
-    splits = split_rows(read_corpus(any_one.labels).good)
+    splits = split_rows(read_authored(any_one.labels).good)
     turns = turns_of_length(any_one, [row.turn for row in splits.calibration])
     calls: dict[str, Call] = {"": floor(any_one)}
     calls |= {name: partial(_decide, classifier) for name, classifier in classifiers.items()}
@@ -124,7 +124,7 @@ def _megabytes(folder: Path) -> float:
 
 
 def _rows() -> dict[str, int]:
-    return {name: len(rows) for name, rows in split_rows(read_corpus(default_labels()).good).parts().items()}
+    return {name: len(rows) for name, rows in split_rows(read_authored(default_labels()).good).parts().items()}
 
 
 def _folder(name: str, seed: int) -> str:

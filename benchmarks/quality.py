@@ -21,7 +21,7 @@ from benchmarks.results import RESULTS, console, write_results
 from tinyclf import default_labels
 from tinyclf.labelfile import parse_labels
 from training.baseline import TfidfLogistic
-from training.corpus import DISTRESS, FIELD, QUIZ, read_corpus
+from training.corpus import DISTRESS, FIELD, QUIZ, is_drill, read_authored, read_corpus
 from training.evaluate import Metrics, evaluate, without_topics
 from training.fit import fit
 from training.rows import Row
@@ -43,10 +43,11 @@ def main(
     """Train student and peers on the same rows and write results/quality.{json,md,png}."""
     host = machine()
     labels = default_labels()
-    splits = split_rows(read_corpus(labels).good)
+    splits = split_rows(read_authored(labels).good)
     field, distress = read_corpus(labels, FIELD).good, read_corpus(labels, DISTRESS).good
+    test = [row for row in splits.test if not is_drill(row)]
     sets = {
-        "field": field, "test": splits.test, "noisy field": noisy(field), "distress": distress,
+        "field": field, "test": test, "noisy field": noisy(field), "distress": distress,
         "noisy distress": noisy(distress),
     }  # fmt: skip
     runs: dict[str, Runs] = {name: {} for name in sets}

@@ -1,4 +1,4 @@
-"""Members trained side by side: the weights are those of members trained one after another, and a kill costs nothing."""
+"""Members trained side by side: the same weights as one after another, and a kill costs nothing."""
 
 import signal
 import subprocess

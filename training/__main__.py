@@ -3,9 +3,10 @@
 import typer
 
 from tinyclf import default_labels
-from tinyclf.terminal import name_bad, run_app
+from tinyclf.terminal import name_bad, run_app, say
 from training.compare_command import compare
-from training.corpus import TEST_ONLY, counts, overlap, read_corpus
+from training.corpus import DRILLS, TEST_ONLY, counts, overlap, read_corpus
+from training.drills import write_drills
 from training.fit_command import fit
 from training.report import show
 from training.triage_command import triage
@@ -20,18 +21,18 @@ app.command()(triage)
 
 @corpus_app.command("check")
 def corpus_check() -> None:
-    """Check every row of the corpus and of the sets for testing, and print their counts; exit 1 when a row is bad."""
+    """Check every row of the corpus, the drills and the sets for testing, and print counts; exit 1 at a bad row."""
     labels = default_labels()
-    corpus = read_corpus(labels)
+    learnt = {"corpus": read_corpus(labels), "drills": read_corpus(labels, DRILLS)}
     tests = {name: read_corpus(labels, folder) for name, folder in TEST_ONLY.items()}
-    bad = [str(row) for row in corpus.bad]
-    for rows in tests.values():
-        bad += [str(row) for row in rows.bad]
+    bad = [str(row) for rows in (*learnt.values(), *tests.values()) for row in rows.bad]
+    for name, rows in learnt.items():
         bad += [
-            f"{place}: the same turn stands in the corpus at {other}"
-            for place, other in overlap(corpus.good, rows.good)
+            f"{place}: the same turn stands in the {name} at {other}"
+            for test in tests.values()
+            for place, other in overlap(rows.good, test.good)
         ]
-    for name, rows in {"corpus": corpus, **tests}.items():
+    for name, rows in {**learnt, **tests}.items():
         found = counts(rows.good, labels)
         show(
             f"{name}: {found['rows']} rows, {found['topics']} topics, {found['families']} families, "
@@ -45,6 +46,12 @@ def corpus_check() -> None:
     name_bad(bad)
     if bad:
         raise typer.Exit(1)
+
+
+@corpus_app.command("drills")
+def corpus_drills() -> None:
+    """Make the drills anew from training/data/facts, after a change there."""
+    say(f"{write_drills()} rows: {DRILLS}")
 
 
 if __name__ == "__main__":

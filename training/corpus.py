@@ -13,7 +13,10 @@ from training.split import SHARES, part_of
 from training.twins import plain_turn
 
 DATA = Path(__file__).parent / "data"
-CORPUS, FIELD, DISTRESS, QUIZ = DATA / "corpus", DATA / "field", DATA / "distress", DATA / "quiz"
+CORPUS, DRILLS = DATA / "corpus", DATA / "drills"
+FIELD, DISTRESS, QUIZ = DATA / "field", DATA / "distress", DATA / "quiz"
+AUTHORED = (CORPUS, DRILLS)
+"""What the default student learns from; drills are rows made from facts (see ``training.drills``)."""
 TEST_ONLY = {"field set": FIELD, "distress set": DISTRESS, "quiz set": QUIZ}
 """Sets by which nothing is ever written, trained, tuned or chosen."""
 LANGUAGES = ("vi", "en", "mix")
@@ -41,12 +44,22 @@ def read_corpus(labels: LabelSet, folder: Path = CORPUS) -> Rows:
     return rows
 
 
+def read_authored(labels: LabelSet) -> Rows:
+    """The corpus and the drills."""
+    return read_data([str(folder) for folder in AUTHORED], labels, "utterance", authored=True)
+
+
+def is_drill(row: Row) -> bool:
+    """Whether the row was made from a fact."""
+    return row.place.startswith(str(DRILLS))
+
+
 def read_data(sources: Sequence[str], labels: LabelSet, text_column: str, *, authored: bool) -> Rows:
-    """Read sources one after another; ``authored``: the corpus keeps its extra checks where it is among them."""
+    """Read sources one after another; ``authored``: what is ours keeps its extra checks where it is among them."""
     rows = Rows()
     for source in sources:
-        corpus = authored and Path(source).resolve() == CORPUS
-        found = read_corpus(labels) if corpus else to_rows(read_records(source), labels, text_column)
+        ours = authored and Path(source).resolve() in AUTHORED
+        found = read_corpus(labels, Path(source)) if ours else to_rows(read_records(source), labels, text_column)
         rows.good += found.good
         rows.bad += found.bad
     return rows

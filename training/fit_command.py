@@ -9,10 +9,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tinyclf import LabelSet, default_labels, read_labels
 from tinyclf.terminal import console, say, stop_at_bad
-from training.corpus import CORPUS, read_data
+from training.corpus import AUTHORED, read_data
 from training.report import show, slice_header, slice_rows
 
-AUTHORED = [str(CORPUS)]
+OURS = [str(folder) for folder in AUTHORED]
 
 
 class Architecture(StrEnum):
@@ -28,9 +28,9 @@ def fit(
         list[str],
         typer.Option(
             help="A .jsonl, .csv or .parquet file, a folder of them, or a `datasets` id (NAME:SPLIT). "
-            "Give it again for each further source; without it the authored corpus is taken."
+            "Give it again for each further source; without it the authored corpus and drills are taken."
         ),
-    ] = AUTHORED,
+    ] = OURS,
     test: Annotated[
         list[str] | None,
         typer.Option(help="Test on these rows, which nothing else sees, instead of on a share of --data."),

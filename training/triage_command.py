@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tinyclf.files import write_whole
 from tinyclf.terminal import console, say, stop_at_bad
 from training.corpus import read_data
-from training.fit_command import AUTHORED, label_set_of
+from training.fit_command import OURS, label_set_of
 from training.report import show
 
 SHOWN = 15
@@ -19,7 +19,7 @@ def triage(
     out: Annotated[Path, typer.Option(help="Write the doubtful rows here (JSON Lines). It holds what was said.")],
     data: Annotated[
         list[str], typer.Option(help="Sources as `fit` takes them; without it the authored corpus.")
-    ] = AUTHORED,
+    ] = OURS,
     labels: Annotated[
         Path | None,
         typer.Option(help="Label set (TOML). Without it: the default one, or the classes of --label-column."),
