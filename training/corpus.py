@@ -51,7 +51,7 @@ def read_authored(labels: LabelSet) -> Rows:
 
 def is_drill(row: Row) -> bool:
     """Whether the row was made from a fact."""
-    return row.place.startswith(str(DRILLS))
+    return row.topic == DRILLS.name
 
 
 def read_data(sources: Sequence[str], labels: LabelSet, text_column: str, *, authored: bool) -> Rows:

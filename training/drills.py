@@ -40,7 +40,7 @@ def write_drills(folder: Path = DRILLS) -> int:
     """Write the drills anew from the facts; how many rows."""
     rows = list(drill_rows())
     folder.mkdir(exist_ok=True)
-    write_whole(folder / "drills.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_whole(folder / f"{DRILLS.name}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return len(rows)
 
 

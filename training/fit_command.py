@@ -45,12 +45,14 @@ def fit(
     ] = "",
     skip_bad: Annotated[bool, typer.Option(help="Train without the bad rows instead of stopping at them.")] = False,
     architecture: Annotated[Architecture, typer.Option(help="cnn: best, and fastest.")] = Architecture.cnn,
-    vocabulary: Annotated[int, typer.Option(min=300, help="At most so many sentencepiece pieces.")] = 5000,
+    vocabulary: Annotated[
+        int, typer.Option(min=0, help="At most so many sentencepiece pieces; 0: 2 for 5 rows, from 500 to 8000.")
+    ] = 0,
     dim: Annotated[int, typer.Option(min=1, help="Embedding size; folded away at export.")] = 64,
     width: Annotated[int, typer.Option(min=1, max=2, help="Tokens that a filter of the cnn sees at once.")] = 1,
     filters: Annotated[
         int, typer.Option(min=1, help="Filters (cnn) or projected features (mlp): the runtime's main cost.")
-    ] = 32,
+    ] = 64,
     buckets: Annotated[
         int,
         typer.Option(

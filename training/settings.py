@@ -6,21 +6,24 @@ from tinyclf.turn import SEGMENTS
 from training.schedule import Schedule
 
 BUCKETS_A_ROW, MOST_BUCKETS = 20, 300_000
+ROWS_A_PIECE, PIECES = 2.5, (500, 8000)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a student is made like and how it is trained.
 
-    ``buckets`` 0 stands for ``BUCKETS_A_ROW`` for each row to learn from, at most ``MOST_BUCKETS``, and at least one
-    for every piece of every segment. ``width`` means nothing to an mlp.
+    ``vocabulary`` 0 stands for a piece for every ``ROWS_A_PIECE`` rows to learn from, within the bounds of ``PIECES``:
+    a small set does not repeat rare pieces often enough to learn them. ``buckets`` 0 stands for ``BUCKETS_A_ROW`` for
+    each row, at most ``MOST_BUCKETS``, and at least one for every piece of every segment. ``width`` means nothing to an
+    mlp.
     """
 
     architecture: str = "cnn"
-    vocabulary: int = 5000
+    vocabulary: int = 0
     dim: int = 64
     width: int = 1
-    filters: int = 32
+    filters: int = 64
     buckets: int = 0
     dropout: float = 0.2
     wide_dropout: float = 0.2
@@ -30,11 +33,12 @@ class Settings:
     augment: bool = True
 
 
-SHIPPED = Settings(vocabulary=8000, buckets=600_000, letters=False, members=4, schedule=Schedule(epochs=20))
+SHIPPED = Settings(vocabulary=8000, buckets=600_000, letters=False, members=4, filters=32, schedule=Schedule(epochs=20))
 """Those of the default bundle, which ``make bundle`` gives as options."""
 
 
 def resolved(settings: Settings, rows: int) -> Settings:
-    """The settings with a number of buckets."""
-    own = max(min(BUCKETS_A_ROW * rows, MOST_BUCKETS), len(SEGMENTS) * settings.vocabulary)
-    return settings if settings.buckets else replace(settings, buckets=own)
+    """The settings with a size of the vocabulary and a number of buckets."""
+    vocabulary = settings.vocabulary or sorted((*PIECES, round(rows / ROWS_A_PIECE)))[1]
+    own = max(min(BUCKETS_A_ROW * rows, MOST_BUCKETS), len(SEGMENTS) * vocabulary)
+    return replace(settings, vocabulary=vocabulary, buckets=settings.buckets or own)
