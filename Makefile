@@ -4,7 +4,7 @@ VENV ?= .venv
 DEMO ?= .venv-demo
 BIN := $(VENV)/bin
 # The default student, as `SHIPPED` in training/settings.py.
-SHIPPED := --members 4 --vocabulary 8000 --buckets 600000 --no-letters --epochs 20 --filters 32
+SHIPPED := --members 4 --vocabulary 8000 --buckets 600000 --no-letters --epochs 20 --dim 64 --filters 32
 
 .PHONY: help demo test lint bench bundle wheel clean
 

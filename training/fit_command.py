@@ -48,11 +48,11 @@ def fit(
     vocabulary: Annotated[
         int, typer.Option(min=0, help="At most so many sentencepiece pieces; 0: 2 for 5 rows, from 500 to 8000.")
     ] = 0,
-    dim: Annotated[int, typer.Option(min=1, help="Embedding size; folded away at export.")] = 64,
+    dim: Annotated[int, typer.Option(min=1, help="Embedding size; folded away at export.")] = 128,
     width: Annotated[int, typer.Option(min=1, max=2, help="Tokens that a filter of the cnn sees at once.")] = 1,
     filters: Annotated[
         int, typer.Option(min=1, help="Filters (cnn) or projected features (mlp): the runtime's main cost.")
-    ] = 64,
+    ] = 128,
     buckets: Annotated[
         int,
         typer.Option(

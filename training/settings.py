@@ -21,9 +21,9 @@ class Settings:
 
     architecture: str = "cnn"
     vocabulary: int = 0
-    dim: int = 64
+    dim: int = 128
     width: int = 1
-    filters: int = 64
+    filters: int = 128
     buckets: int = 0
     dropout: float = 0.2
     wide_dropout: float = 0.2
@@ -33,7 +33,7 @@ class Settings:
     augment: bool = True
 
 
-SHIPPED = Settings(vocabulary=8000, buckets=600_000, letters=False, members=4, filters=32, schedule=Schedule(epochs=20))
+SHIPPED = Settings(vocabulary=8000, buckets=600_000, letters=False, members=4, dim=64, filters=32, schedule=Schedule(epochs=20))
 """Those of the default bundle, which ``make bundle`` gives as options."""
 
 
