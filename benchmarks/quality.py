@@ -24,6 +24,7 @@ from training.baseline import TfidfLogistic
 from training.corpus import DISTRESS, FIELD, QUIZ, is_drill, read_authored, read_corpus
 from training.evaluate import Metrics, evaluate, without_topics
 from training.fit import fit
+from training.lexicon import read_lexicon
 from training.rows import Row
 from training.settings import SHIPPED
 from training.split import Splits, split_rows
@@ -101,7 +102,8 @@ def student_figures(
 ) -> dict[str, Any]:
     """The shipped student of one seed on every set: ungated, at each operating point, and on the quiz set."""
     labels = parse_labels(table)
-    run = fit(labels, splits, replace(SHIPPED, schedule=replace(SHIPPED.schedule, seed=seed)), folder)
+    settings = replace(SHIPPED, schedule=replace(SHIPPED.schedule, seed=seed))
+    run = fit(labels, splits, settings, folder, lexicon=read_lexicon())
     found: dict[str, Any] = {"ungated": {}, "points": {}, "quiz": {}}
     for name, rows in sets.items():
         given = run.predict([row.turn for row in rows])

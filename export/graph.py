@@ -14,8 +14,8 @@ from export.fold import Folded, block_embedding
 from export.quantise import Precision, Small, Table, quantise
 from tinyclf import LabelSet, TinyclfError
 from tinyclf.classifier import INPUT
+from training.kin import PAIR_FACTOR
 from training.student import CLOSED, CnnStudent
-from training.wide import PAIR_FACTOR
 
 OPSET, IR = 17, 8
 

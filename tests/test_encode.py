@@ -12,7 +12,7 @@ from tinyclf import Classifier, InputError, LabelSet
 from tinyclf.encode import PAD, PREVIOUS_IDS, REPLY_IDS, UTTERANCE_IDS, Encoder
 from tinyclf.sources import read_records
 from training.rows import to_rows
-from training.tokenizer import train_tokenizer
+from training.tokenizer import texts_of, train_tokenizer
 
 ANY_TEXT = st.text(st.characters(), max_size=300)
 
@@ -101,6 +101,6 @@ def test_any_text_has_ids_in_range(encoder: Encoder, utterance: str, previous: s
 
 def test_a_tokenizer_follows_from_its_rows_alone(kitchen: LabelSet, kitchen_files: tuple[Path, Path]) -> None:
     rows = to_rows(read_records(str(kitchen_files[0])), kitchen).good
-    first = train_tokenizer(rows, 400)
-    assert first == train_tokenizer(rows, 400)
+    first = train_tokenizer(texts_of(rows), 400)
+    assert first == train_tokenizer(texts_of(rows), 400)
     assert b"rules.tsv" not in first, "no path of the machine that trained it"

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tinyclf import LabelSet
 from tinyclf.classifier import padded
+from training.kin import Features, Kinship
 from training.loss import loss
 from training.merge import merge
 from training.student import Shape, Student, build_student
@@ -22,15 +23,23 @@ SHAPES = {
     "mean": {"architecture": "mlp", "width": 1},
 }
 HEADS = {"dish": 3, "allergens": 2}
-PIECES = ["<pad>", "<unk>", *(f"▁word{i}" for i in range(2, VOCABULARY))]
 
 
-def fresh(kind: str, seed: int, pieces: list[str] | None = None) -> Student:
+def kin(*buckets: int) -> Kinship:
+    """All of them have one feature in common, and the first a meaning too."""
+    slots = torch.zeros(200, dtype=torch.long)
+    slots[list(buckets)] = 1
+    meanings = torch.zeros(VOCABULARY, 2)
+    meanings[buckets[0], 1] = 1
+    return Kinship([Features(slots, torch.tensor([[0], [3]]), 4)], meanings)
+
+
+def fresh(kind: str, seed: int, kinship: Kinship | None = None) -> Student:
     """A student whose wide path knows something."""
     torch.manual_seed(seed)
     sizes = {"dim": 8, "filters": 16, "buckets": 200}
     shape = Shape(HEADS, VOCABULARY, dropout=0.3, wide_dropout=0.2, **sizes, **SHAPES[kind])  # type: ignore[arg-type]
-    student = build_student(shape, pieces or []).eval()
+    student = build_student(shape, kinship).eval()
     for weight in student.wide.parameters():
         torch.nn.init.normal_(weight)
     return student
@@ -68,26 +77,28 @@ def test_merged_students_answer_their_mean(said: list[int], before: list[int], k
 
 @given(IDS, IDS)
 @settings(deadline=None, max_examples=30)
-def test_letters_settle_into_the_table(said: list[int], before: list[int]) -> None:
+def test_what_kin_share_settles_into_their_own_weights(said: list[int], before: list[int]) -> None:
     ids = torch.tensor([[0, *(i + VOCABULARY for i in before), 0, *said, 0]])
-    student = fresh("one token", 0, PIECES)
+    student = fresh("one token", 0, kin(5, 7, 130))
+    assert student.meanings is not None
+    torch.nn.init.normal_(student.meanings)
     shared = student(ids)
-    student.wide.settle()
-    assert [name for name, _ in student.wide.named_parameters()] == ["table.weight"]
+    student.settle()
+    names = [name for name, _ in student.named_parameters()]
+    assert names == [name for name, _ in fresh("one token", 0).named_parameters()]
     for name, logits in student(ids).items():
         torch.testing.assert_close(logits, shared[name])
 
 
-def test_words_share_by_their_letters() -> None:
+def test_a_word_learns_from_its_kin() -> None:
     torch.manual_seed(0)
-    pieces = ["<pad>", "<unk>", "▁jumping", "▁jumped", "▁zzz"]
-    path = WidePath(buckets=20, classes=2, pieces=pieces)
+    path = WidePath(buckets=200, classes=2, features=kin(5, 7).features)
     goal = torch.tensor([1])
     optimiser = torch.optim.SGD(path.parameters(), lr=1.0)
-    torch.nn.functional.cross_entropy(path(torch.tensor([[0, 2, 0]])), goal).backward()  # type: ignore[no-untyped-call]
+    torch.nn.functional.cross_entropy(path(torch.tensor([[0, 5, 0]])), goal).backward()  # type: ignore[no-untyped-call]
     optimiser.step()
-    kin, stranger = (path(torch.tensor([[0, word, 0]]))[0] for word in (3, 4))
-    assert kin[1] > kin[0]
+    relative, stranger = (path(torch.tensor([[0, word, 0]]))[0] for word in (7, 8))
+    assert relative[1] > relative[0]
     assert stranger[1] == stranger[0]
 
 

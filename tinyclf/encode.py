@@ -31,6 +31,10 @@ class Encoder:
         self.vocabulary: int = self._processor.vocab_size()
         self._nothing = {UNKNOWN, self._processor.piece_to_id("▁")}
 
+    def pieces(self) -> list[str]:
+        """The vocabulary as text, in the order of ids."""
+        return [str(self._processor.id_to_piece(i)) for i in range(self.vocabulary)]
+
     def __call__(self, utterance: str, previous: str = "", reply: str = "") -> list[int]:
         """The ids of a turn, or ``[]`` when the end of the utterance holds nothing that the vocabulary knows.
 

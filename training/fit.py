@@ -17,6 +17,8 @@ from training.diagnostics import diagnose
 from training.epoch import Lesson
 from training.evaluate import judge
 from training.identity import CONFIG, identity, is_ours
+from training.kin import kinship
+from training.lexicon import Lexicon
 from training.loop import predict
 from training.loss import taught_by
 from training.members import EachEpoch, Ensemble, forget_members, train_members
@@ -29,7 +31,7 @@ from training.split import Splits
 from training.student import Student
 from training.targets import gold_arrays, target_arrays
 from training.threads import one_thread
-from training.tokenizer import pieces, train_tokenizer
+from training.tokenizer import texts_of, train_tokenizer
 from training.twins import plain_turn
 
 
@@ -41,10 +43,12 @@ def fit(
     folder: Path,
     each_epoch: EachEpoch = lambda member, progress: None,
     jobs: int = 1,
+    lexicon: Lexicon | None = None,
 ) -> Run:
     """Train, calibrate and evaluate into ``folder``. The label set's own examples are trained on too.
 
-    At most ``jobs`` members are trained side by side, each in a process of its own; they change nothing but the time.
+    Entries of the ``lexicon`` that mean alike share weights. At most ``jobs`` members are trained side by side, each in
+    a process of its own; that changes nothing but the time.
 
     A folder that holds a stopped run of the same rows and settings is resumed, a finished one is loaded, one of
     another run is refused with ``DataError``.
@@ -53,11 +57,11 @@ def fit(
     examples = [row for row in example_rows(labels) if plain_turn(row.turn) not in held_out]
     splits = replace(splits, train=[*splits.train, *examples])
     settings = resolved(settings, len(splits.train))
-    config = identity(labels, splits, asdict(settings))
+    config = identity(labels, splits, asdict(settings), lexicon)
     if is_ours(folder, config) and (folder / REPORT).exists():
         forget_members(folder, settings.members)
         return load_run(folder)
-    tokenizer = train_tokenizer(splits.train, settings.vocabulary)
+    tokenizer = train_tokenizer(texts_of(splits.train, lexicon), settings.vocabulary)
     encoder = Encoder(tokenizer)
     shape = member_shape(labels, config, encoder)
     write_whole(folder / TOKENIZER, tokenizer)
@@ -67,8 +71,8 @@ def fit(
     taught = taught_by(rows, labels, schedule.distill_temperature, schedule.gold_share, hard=schedule.hard)
     augment = Augmentation() if settings.augment else None
     lesson = Lesson(encoder, labels, rows, gold_arrays(rows, labels), taught, schedule, augment)
-    letters = pieces(tokenizer) if settings.letters else ()
-    ensemble = Ensemble(shape, lesson, splits.dev, folder, letters)
+    kin = kinship(encoder, settings.buckets, settings.letters, lexicon)
+    ensemble = Ensemble(shape, lesson, splits.dev, folder, kin)
     student, trained = train_members(ensemble, settings.members, jobs, each_epoch)
     save_weights(folder / WEIGHTS, student)
     logits = predict(student, encoder, [row.turn for row in splits.calibration])

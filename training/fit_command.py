@@ -39,6 +39,13 @@ def fit(
         Path | None,
         typer.Option(help="Label set (TOML). Without it: the default one, or the classes of --label-column."),
     ] = None,
+    lexicon: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of word lists (CLASS.txt, an entry a line) of words that mean alike: they share weights, so "
+            "that a rare word is known from the others. Without it: our own with the default label set, else none."
+        ),
+    ] = None,
     text_column: Annotated[str, typer.Option(help="The column with the text.")] = "utterance",
     label_column: Annotated[
         str, typer.Option(help="The column with the classes, when there is no label set: one head of that name.")
@@ -152,6 +159,7 @@ def fit(
     from training.ahead import cores
     from training.checkpoint import Progress as Done
     from training.fit import fit as run_fit
+    from training.lexicon import LEXICON, read_lexicon
     from training.page import PAGE
     from training.schedule import Schedule
     from training.settings import Settings
@@ -177,6 +185,8 @@ def fit(
         architecture.value, vocabulary, dim, width, filters, buckets, dropout, wide_dropout, letters, members,
         schedule, augment,
     )  # fmt: skip
+    default_labels_stand = labels is None and not label_column
+    words = read_lexicon(lexicon or LEXICON) if lexicon or default_labels_stand else None
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("loss {task.fields[loss]} dev {task.fields[dev]}"), console=console,
@@ -193,7 +203,7 @@ def fit(
             )
 
         try:
-            run = run_fit(label_set, splits, settings, out, each_epoch, jobs or cores())
+            run = run_fit(label_set, splits, settings, out, each_epoch, jobs or cores(), words)
         except KeyboardInterrupt:
             say(f"stopped; everything up to the last checkpoint is in {out}. The same command goes on from there.")
             raise typer.Exit(130) from None

@@ -10,6 +10,7 @@ from typing import Any
 from tinyclf import LabelSet
 from tinyclf.errors import DataError
 from tinyclf.files import sha256
+from training.lexicon import Lexicon
 from training.rows import Row
 from training.schedule import TEACHING
 from training.split import Splits
@@ -18,7 +19,9 @@ from training.teacher import count_teachers
 CONFIG = "config.json"
 
 
-def identity(labels: LabelSet, splits: Splits, settings: Mapping[str, Any]) -> dict[str, Any]:
+def identity(
+    labels: LabelSet, splits: Splits, settings: Mapping[str, Any], lexicon: Lexicon | None = None
+) -> dict[str, Any]:
     """Everything that decides a run, as JSON; ``DataError`` when a split that it needs is empty.
 
     ``settings`` are those of ``training.settings.Settings`` as a table. How a teacher's labels are learnt is left out
@@ -36,6 +39,7 @@ def identity(labels: LabelSet, splits: Splits, settings: Mapping[str, Any]) -> d
         "label_set": labels.source,
         "versions": {name: version(name) for name in ("torch", "sentencepiece")},
         "rows_sha256": sha256(json.dumps(content, ensure_ascii=True, default=dict).encode()),
+        **({"lexicon_sha256": lexicon.digest} if lexicon else {}),
         **({"teachers": count_teachers(sources)} if sources else {}),
     }
 

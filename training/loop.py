@@ -37,7 +37,7 @@ def train(
     """
     schedule = lesson.schedule
     optimisers = [
-        torch.optim.AdamW(deep_weights(student), lr=schedule.rate, weight_decay=schedule.decay),
+        torch.optim.AdamW(deep_weights(student), lr=schedule.rate, weight_decay=schedule.decay, fused=True),
         torch.optim.SparseAdam(list(student.wide.parameters()), lr=schedule.wide_rate),
     ]
     progress = Progress()

@@ -11,6 +11,7 @@ import torch
 from training.ahead import train_ahead
 from training.checkpoint import Progress
 from training.epoch import Lesson
+from training.kin import Kinship
 from training.loop import train
 from training.merge import merge
 from training.rows import Row
@@ -28,19 +29,19 @@ EachEpoch = Callable[[int, Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """What its members have in common. ``pieces``: see ``training.wide``."""
+    """What its members have in common."""
 
     shape: Shape
     lesson: Lesson
     dev: Sequence[Row]
     folder: Path
-    pieces: Sequence[str] = ()
+    kinship: Kinship
 
     def teach(self, member: int, each_epoch: Callable[[Progress], None]) -> tuple[Student, Progress]:
         """Train a member to its end; what was trained in the folder already is not trained again."""
         seed = self.lesson.schedule.seed + SEEDS_APART * member
         torch.manual_seed(seed)
-        student = build_student(self.shape, self.pieces)
+        student = build_student(self.shape, self.kinship)
         own = replace(self.lesson, schedule=replace(self.lesson.schedule, seed=seed))
         place = folder_of(self.folder, member)
         place.mkdir(exist_ok=True)
@@ -54,7 +55,7 @@ def train_members(ensemble: Ensemble, members: int, jobs: int, each_epoch: EachE
     students, progresses = [], []
     for member in range(members):
         student, progress = ensemble.teach(member, partial(each_epoch, member))
-        student.wide.settle()
+        student.settle()
         students.append(student)
         progresses.append(progress)
     return merge(students), progresses

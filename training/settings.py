@@ -33,7 +33,9 @@ class Settings:
     augment: bool = True
 
 
-SHIPPED = Settings(vocabulary=8000, buckets=600_000, letters=False, members=4, dim=64, filters=32, schedule=Schedule(epochs=20))
+SHIPPED = Settings(
+    vocabulary=8000, buckets=600_000, letters=False, members=4, dim=64, filters=32, schedule=Schedule(epochs=20)
+)
 """Those of the default bundle, which ``make bundle`` gives as options."""
 
 

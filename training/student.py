@@ -1,6 +1,6 @@
 """The student: ids in, one row of logits per head out. Two architectures behind one interface."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from tinyclf.encode import PAD
 from tinyclf.turn import SEGMENTS
+from training.kin import Kinship
 from training.wide import WidePath
 
 CLOSED = -1e4
@@ -44,7 +45,9 @@ class Student(nn.Module):
     through weights of its own, so that the same word can mean another thing when the robot said it.
     """
 
-    def __init__(self, shape: Shape, pieces: Sequence[str] = ()) -> None:
+    pieces: Tensor
+
+    def __init__(self, shape: Shape, kinship: Kinship) -> None:
         super().__init__()
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocabulary, shape.dim, padding_idx=PAD)
@@ -53,7 +56,11 @@ class Student(nn.Module):
             self.embedding.weight[PAD] = 0
         self.dropout = nn.Dropout(shape.dropout)
         self.head = nn.Linear(shape.filters, sum(shape.heads.values()))
-        self.wide = WidePath(shape.buckets, self.head.out_features, shape.wide_dropout, pieces)
+        self.wide = WidePath(shape.buckets, self.head.out_features, shape.wide_dropout, kinship.features)
+        self.meanings: nn.Parameter | None = None
+        if kinship.meanings is not None:
+            self.register_buffer("pieces", kinship.meanings, persistent=False)
+            self.meanings = nn.Parameter(torch.zeros(kinship.meanings.shape[1], shape.dim))
 
     def forward(self, ids: Tensor) -> dict[str, Tensor]:
         """Logits of shape (batch, classes) per head, for ids of shape (batch, tokens)."""
@@ -66,27 +73,39 @@ class Student(nn.Module):
         raise NotImplementedError
 
     def table(self) -> Tensor:
-        """The embedding of every piece, shape (vocabulary, dim)."""
-        return self.embedding.weight
+        """The embedding of every piece, its own and that of its meanings; shape (vocabulary, dim)."""
+        own: Tensor = self.embedding.weight
+        return own if self.meanings is None else own + self.pieces @ self.meanings
 
-    def segments(self, ids: Tensor) -> list[Tensor]:
-        """For each segment the embeddings of its tokens, zero elsewhere; shape (batch, tokens, dim)."""
+    def settle(self) -> None:
+        """Write what words share into the weights of their own, and forget who is kin; the answers stay."""
+        self.wide.settle()
+        with torch.no_grad():
+            self.embedding.weight.copy_(self.table())
+        self.meanings = None
+
+    def read(self, ids: Tensor, weights: Tensor) -> Tensor:
+        """Each token's embedding through the weights of its segment; shape (batch, tokens, outputs), PAD gives zero.
+
+        ``weights`` have the shape (segments, outputs, dim). All segments' products are made, in one go, and one taken.
+        """
         embedded = self.dropout(nn.functional.embedding(ids % self.shape.vocabulary, self.table(), padding_idx=PAD))
-        segment = ids // self.shape.vocabulary
-        return [embedded * (segment == s).unsqueeze(-1) for s in range(len(SEGMENTS))]
+        every = (embedded @ weights.flatten(0, 1).T).unflatten(-1, weights.shape[:2])
+        own = (ids // self.shape.vocabulary)[..., None, None].expand(-1, -1, 1, weights.shape[1])
+        taken: Tensor = every.gather(2, own).squeeze(2)
+        return taken
 
 
 class MlpStudent(Student):
     """The mean of the token embeddings, projected per segment (as in Iyyer et al., 2015, deep averaging network)."""
 
-    def __init__(self, shape: Shape, pieces: Sequence[str] = ()) -> None:
-        super().__init__(shape, pieces)
+    def __init__(self, shape: Shape, kinship: Kinship) -> None:
+        super().__init__(shape, kinship)
         self.projection = nn.Parameter(_per_segment(shape.filters, shape.dim))
 
     def features(self, ids: Tensor) -> Tensor:  # noqa: D102
-        parts = [part.sum(1) @ weight.T for part, weight in zip(self.segments(ids), self.projection, strict=True)]
         count = (ids % self.shape.vocabulary != PAD).sum(1, keepdim=True).clamp(min=1)
-        return torch.relu(torch.stack(parts).sum(0) / count)
+        return torch.relu(self.read(ids, self.projection).sum(1) / count)
 
 
 class CnnStudent(Student):
@@ -95,27 +114,25 @@ class CnnStudent(Student):
     A window stands on its first token.
     """
 
-    def __init__(self, shape: Shape, pieces: Sequence[str] = ()) -> None:
-        super().__init__(shape, pieces)
+    def __init__(self, shape: Shape, kinship: Kinship) -> None:
+        super().__init__(shape, kinship)
         self.taps = nn.Parameter(_per_segment(shape.filters, shape.dim, shape.width))
         self.bias = nn.Parameter(torch.zeros(shape.filters))
 
     def features(self, ids: Tensor) -> Tensor:  # noqa: D102
-        parts = [
-            nn.functional.conv1d(part.transpose(1, 2), weight)
-            for part, weight in zip(self.segments(ids), self.taps, strict=True)
-        ]
-        windows = torch.stack(parts).sum(0) + self.bias.unsqueeze(-1)
-        on_pad = (ids[:, : windows.shape[2]] % self.shape.vocabulary == PAD).unsqueeze(1)
-        return torch.relu(windows.masked_fill(on_pad, CLOSED).amax(2))
+        width, windows = self.shape.width, ids.shape[1] - self.shape.width + 1
+        taps = self.read(ids, self.taps.permute(0, 3, 1, 2).flatten(1, 2)).chunk(width, dim=2)
+        total = torch.stack([tap[:, i : i + windows] for i, tap in enumerate(taps)]).sum(0) + self.bias
+        on_pad = (ids[:, :windows] % self.shape.vocabulary == PAD).unsqueeze(-1)
+        return torch.relu(total.masked_fill(on_pad, CLOSED).amax(1))
 
 
 ARCHITECTURES: Mapping[str, type[MlpStudent] | type[CnnStudent]] = {"mlp": MlpStudent, "cnn": CnnStudent}
 
 
-def build_student(shape: Shape, pieces: Sequence[str] = ()) -> Student:
-    """A fresh student of that shape; with ``pieces`` its wide path learns by letters too (see ``WidePath``)."""
-    return ARCHITECTURES[shape.architecture](shape, pieces)
+def build_student(shape: Shape, kinship: Kinship | None = None) -> Student:
+    """A fresh student of that shape, which may be told which words are kin."""
+    return ARCHITECTURES[shape.architecture](shape, kinship or Kinship())
 
 
 def _per_segment(*size: int) -> Tensor:

@@ -2,28 +2,34 @@
 
 import io
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sentencepiece import SentencePieceProcessor, SentencePieceTrainer, sentencepiece_model_pb2
+from sentencepiece import SentencePieceTrainer, sentencepiece_model_pb2
 
 from tinyclf.encode import PAD, UNKNOWN
 from tinyclf.errors import DataError
 from tinyclf.turn import encodable
 from training.augment import without_diacritics
+from training.lexicon import Lexicon
 from training.normalise import STRETCHED, write_rules
 from training.rows import Row
 
 
-def train_tokenizer(rows: Iterable[Row], vocabulary: int = 5000) -> bytes:
-    """Train a tokenizer of at most ``vocabulary`` pieces on the rows' texts.
+def texts_of(rows: Iterable[Row], lexicon: Lexicon | None = None) -> list[str]:
+    """Every text of the rows once, and the lexicon's entries."""
+    texts = {text for row in rows for text in (row.turn.utterance, row.turn.previous, row.turn.reply) if text}
+    return sorted(texts | set(lexicon.entries if lexicon else ()))
+
+
+def train_tokenizer(texts: Sequence[str], vocabulary: int = 5000) -> bytes:
+    """Train a tokenizer of at most ``vocabulary`` pieces.
 
     The pieces are those of byte-pair encoding (Sennrich et al., arXiv:1508.07909), the segmentation is the one with
     the fewest of them (Schmidt et al., arXiv:2402.18376). Every text is seen a second time without diacritics, as many
     recognisers and keyboards write Vietnamese.
     """
-    texts = sorted({text for row in rows for text in (row.turn.utterance, row.turn.previous, row.turn.reply) if text})
     texts = [encodable(text) for text in texts]
     texts += [plain for text in texts if (plain := without_diacritics(text)) != text]
     if not texts:
@@ -50,12 +56,6 @@ def train_tokenizer(rows: Iterable[Row], vocabulary: int = 5000) -> bytes:
             minloglevel=2,
         )
     return _fewest_pieces(model.getvalue())
-
-
-def pieces(tokenizer: bytes) -> list[str]:
-    """The vocabulary as text, in the order of ids."""
-    processor = SentencePieceProcessor(model_proto=tokenizer)
-    return [str(processor.id_to_piece(i)) for i in range(processor.vocab_size())]
 
 
 def _train(**options: Any) -> None:
