@@ -15,7 +15,8 @@ from benchmarks.corpus_report import text
 from benchmarks.near import Nearness, shares
 from benchmarks.results import write_results
 from tinyclf import LabelSet, default_labels
-from training.corpus import CORPUS, DATA, DISTRESS, FIELD, LANGUAGES, QUIZ, counts, read_corpus
+from training.corpus import CORPUS, DATA, DISTRESS, DRILLS, FIELD, LANGUAGES, QUIZ, counts, read_corpus
+from training.lexicon import read_lexicon
 from training.metrics import kappa
 from training.rows import Row
 from training.split import split_rows
@@ -28,8 +29,10 @@ def main() -> None:
     """Count, compare first and second labels, and see what the topic alone tells; write results/corpus.{json,md}."""
     labels = default_labels()
     sets = {name: read_corpus(labels, folder).good for name, folder in FOLDERS.items()}
+    drills, words = read_corpus(labels, DRILLS).good, read_lexicon()
     found: dict[str, Any] = {
-        "counts": {name: counts(rows, labels) for name, rows in sets.items()},
+        "counts": {name: counts(rows, labels) for name, rows in {**sets, "drills": drills}.items()},
+        "lexicon": {"classes": len(words.classes), "entries": len(words.entries)},
         "agreement": {name: agreement(TWICE / f"{name}.jsonl", labels) for name in sets},
         "nearness": nearness(sets),
         "triage": triage(labels, sets["corpus"]),

@@ -55,6 +55,9 @@ def text(labels: LabelSet, found: Mapping[str, Any]) -> str:
             markdown(["set", "rows", "topics", "families", *LANGUAGES, "with previous", "with reply"], sizes),
             f"{found['nearness']['distinct']} turns of the corpus are distinct when turns that are {ALIKE[0]} alike, "
             "or linked by such, count once.\n",
+            "Drills are made from facts (`python -m training corpus drills`) and differ in a slot: they do not count "
+            f"as turns. The word lists hold {found['lexicon']['entries']} words and phrases in "
+            f"{found['lexicon']['classes']} classes.\n",
             "## Labelled twice, blind\n",
             TWICE_WORDS,
             markdown(["set", "head and language", "n", "same", "Cohen's kappa"], agreed),

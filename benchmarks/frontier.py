@@ -15,7 +15,7 @@ import numpy as np
 import typer
 
 from benchmarks.frontier_report import plot, text
-from benchmarks.frontier_students import STUDENTS
+from benchmarks.frontier_students import NO_LEXICON, STUDENTS
 from benchmarks.latency import floor, turns_of_length
 from benchmarks.machine import machine
 from benchmarks.results import RESULTS, console, write_results
@@ -26,6 +26,7 @@ from tinyclf.files import write_json
 from training.corpus import read_authored
 from training.evaluate import evaluate
 from training.fit import fit
+from training.lexicon import read_lexicon
 from training.run import REPORT, load_run
 from training.split import split_rows
 
@@ -73,7 +74,8 @@ def _judged(name: str, seed: int, out: Path, due: float) -> dict[str, Any] | Non
     settings = STUDENTS[name]
     settings = replace(settings, schedule=replace(settings.schedule, seed=seed))
     begun = time.monotonic()
-    run = fit(labels, splits, settings, folder)
+    lexicon = None if name == NO_LEXICON else read_lexicon()
+    run = fit(labels, splits, settings, folder, lexicon=lexicon)
     if not finished:
         write_json(folder / SECONDS, round(time.monotonic() - begun))
     metrics = evaluate(labels, splits.calibration, run.predict([row.turn for row in splits.calibration]))

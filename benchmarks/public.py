@@ -18,6 +18,7 @@ from tinyclf import DataError, LabelSet
 from tinyclf.calibration import Floats
 from tinyclf.sources import read_records
 from tinyclf.tables import markdown
+from training.ahead import cores
 from training.baseline import TfidfLogistic
 from training.evaluate import evaluate
 from training.fit import fit
@@ -86,7 +87,7 @@ def _student(labels: LabelSet, known: Sequence[Row], judged: Sequence[Row], seed
     splits = with_test(split_rows(known, shares=UNGUARDED), judged)
     with tempfile.TemporaryDirectory() as folder:
         begun = time.monotonic()
-        run = fit(labels, splits, settings, Path(folder))
+        run = fit(labels, splits, settings, Path(folder), jobs=cores())
         taken = time.monotonic() - begun
     return _figures(labels, judged, run.predict([row.turn for row in judged]), taken)
 

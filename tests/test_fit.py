@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -274,7 +275,7 @@ def test_make_bundle_trains_the_student_that_the_benchmarks_measure() -> None:
     makefile = (Path(__file__).parent.parent / "Makefile").read_text(encoding="utf-8")
     options = next(line for line in makefile.splitlines() if line.startswith("SHIPPED :="))
     s = SHIPPED
-    told = {"vocabulary": s.vocabulary, "dim": s.dim, "filters": s.filters, "buckets": s.buckets}
+    told: dict[str, float] = {"vocabulary": s.vocabulary, "dim": s.dim, "filters": s.filters, "buckets": s.buckets}
     told |= {"wide_dropout": s.wide_dropout, "members": s.members}
     schedule = {"epochs": s.schedule.epochs, "batch": s.schedule.batch}
     said = [f"--{name.replace('_', '-')} {value}" for name, value in {**told, **schedule}.items()]
