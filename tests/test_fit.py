@@ -85,7 +85,7 @@ def test_the_bundle_answers_as_the_student_does(trained: Path, tmp_path: Path, p
     )
     for i, decision in enumerate(clf.batch(turns)):
         for head, row in decision.probabilities.items():
-            tolerance = {"float32": 1e-4, "float16": 2e-2, "int8": 0.1}[precision]
+            tolerance = {"float32": 1e-4, "float16": 2e-2, "int8": 0.15}[precision]
             assert np.abs(np.array(list(row.values())) - given[head][i]).max() < tolerance
     assert json.loads(clf("cake with almond please").to_json())["dish"] == "cake"
 
