@@ -148,7 +148,7 @@ def fit(
 
       python -m training fit --out runs/mine
 
-      python -m training fit --data training/data/corpus --data training/data/drills --data labelled --out runs/distilled
+      python -m training fit --data training/data/corpus --data labelled --out runs/distilled
 
       python -m training fit --data logs.csv --labels my-labels.toml --out runs/logs
 
