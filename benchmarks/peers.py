@@ -4,9 +4,10 @@ Each learns the same rows and answers with probabilities per head, so that one e
 a turn reach a peer as one text in which the robot's words carry a mark.
 """
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -27,7 +28,15 @@ MiniLmFolder = Annotated[
 """The option of a benchmark that can run MiniLM where its weights are at hand."""
 
 
-RATES, TRIES = (0.25, 0.1, 0.05, 0.02), 3
+RATES = (0.25, 0.1, 0.05, 0.02)
+TRAIN_FASTTEXT = """
+import sys, fasttext
+file, rate, seed, model = sys.argv[1:]
+fasttext.train_supervised(
+    file, dim=64, epoch=25, lr=float(rate), wordNgrams=2, minn=2, maxn=5, bucket=200_000,
+    thread=1, seed=int(seed), verbose=0,
+).save_model(model)
+"""
 
 
 class Peer(Protocol):
@@ -125,17 +134,16 @@ class MiniLm:
 def _fasttext(file: Path, seed: int) -> Any:
     """A model at the highest learning rate that works: fastText ends with "Encountered NaN" where it is too high.
 
-    That comes and goes between runs on the same lines, so each rate is tried more than once.
+    Beside other libraries it ends so at rates that work without them, so it is trained in a process of its own.
     """
     import fasttext
 
-    for rate in (rate for rate in RATES for _ in range(TRIES)):
-        with suppress(RuntimeError):
-            return fasttext.train_supervised(
-                str(file), dim=64, epoch=25, lr=rate, wordNgrams=2, minn=2, maxn=5, bucket=200_000,
-                thread=1, seed=seed, verbose=0,
-            )  # fmt: skip
-    raise RuntimeError(f"fastText ends with NaN at each rate of {RATES}")
+    model = file.with_suffix(".bin")
+    for rate in RATES:
+        told = [sys.executable, "-c", TRAIN_FASTTEXT, str(file), str(rate), str(seed), str(model)]
+        if subprocess.run(told, check=False, capture_output=True).returncode == 0:
+            return fasttext.load_model(str(model))
+    raise RuntimeError(f"fastText ends with an error at each rate of {RATES}")
 
 
 def _answers(labels: LabelSet, rows: Sequence[Row], head: str) -> list[str]:
