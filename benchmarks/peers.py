@@ -28,7 +28,7 @@ MiniLmFolder = Annotated[
 """The option of a benchmark that can run MiniLM where its weights are at hand."""
 
 
-RATES = (0.25, 0.1, 0.05, 0.02)
+RATES = (0.5, 0.25, 0.1, 0.05)
 TRAIN_FASTTEXT = """
 import sys, fasttext
 file, rate, seed, model = sys.argv[1:]
