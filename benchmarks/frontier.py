@@ -23,12 +23,11 @@ from benchmarks.timing import Call, in_turns, percentiles
 from export.bundle import export_bundle
 from tinyclf import Classifier, default_labels
 from tinyclf.files import write_json
-from training.corpus import read_authored
+from training.corpus import authored_splits
 from training.evaluate import evaluate
 from training.fit import fit
 from training.lexicon import read_lexicon
 from training.run import REPORT, load_run
-from training.split import split_rows
 
 SECONDS = "seconds.json"
 """How long a run took that was fitted here without a stop."""
@@ -70,7 +69,7 @@ def _judged(name: str, seed: int, out: Path, due: float) -> dict[str, Any] | Non
     if time.monotonic() > due and not finished:
         return None
     labels = default_labels()
-    splits = split_rows(read_authored(labels).good)
+    splits = authored_splits(labels)
     settings = STUDENTS[name]
     settings = replace(settings, schedule=replace(settings.schedule, seed=seed))
     begun = time.monotonic()
@@ -102,7 +101,7 @@ def _times(folders: Mapping[str, Path], count: int) -> dict[str, Any]:
         export_bundle(run, folder / "bundle", run.test_turns(), "int8")
         classifiers[name] = Classifier.load(folder / "bundle")
     any_one = next(iter(classifiers.values()))
-    splits = split_rows(read_authored(any_one.labels).good)
+    splits = authored_splits(any_one.labels)
     turns = turns_of_length(any_one, [row.turn for row in splits.calibration])
     calls: dict[str, Call] = {"": floor(any_one)}
     calls |= {name: partial(_decide, classifier) for name, classifier in classifiers.items()}
@@ -126,7 +125,7 @@ def _megabytes(folder: Path) -> float:
 
 
 def _rows() -> dict[str, int]:
-    return {name: len(rows) for name, rows in split_rows(read_authored(default_labels()).good).parts().items()}
+    return {name: len(rows) for name, rows in authored_splits(default_labels()).parts().items()}
 
 
 def _folder(name: str, seed: int) -> str:

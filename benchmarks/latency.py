@@ -21,8 +21,7 @@ from tinyclf import Classifier, Turn, default_labels
 from tinyclf.encode import Encoder
 from tinyclf.tables import markdown
 from training.baseline import TfidfLogistic, marked_text
-from training.corpus import read_authored
-from training.split import split_rows
+from training.corpus import authored_splits
 
 mpl.use("agg")
 SHORTEST, LONGEST = 12, 20
@@ -37,7 +36,7 @@ def main(
     host = machine()
     labels = default_labels()
     classifier = Classifier.load()
-    splits = split_rows(read_authored(labels).good)
+    splits = authored_splits(labels)
     turns = turns_of_length(classifier, [row.turn for row in splits.test])
     console.print(f"{len(turns)} turns of {SHORTEST} to {LONGEST} tokens; training the peers")
     fast = FastText()

@@ -21,13 +21,13 @@ from benchmarks.results import RESULTS, console, write_results
 from tinyclf import default_labels
 from tinyclf.labelfile import parse_labels
 from training.baseline import TfidfLogistic
-from training.corpus import DISTRESS, FIELD, QUIZ, is_drill, read_authored, read_corpus
+from training.corpus import DISTRESS, FIELD, QUIZ, authored_splits, read_corpus
 from training.evaluate import Metrics, evaluate, without_topics
 from training.fit import fit
 from training.lexicon import read_lexicon
 from training.rows import Row
 from training.settings import SHIPPED
-from training.split import Splits, split_rows
+from training.split import Splits
 
 Runs = dict[str, list[Metrics]]
 BY_TOPIC = ("distress", "noisy distress")
@@ -44,11 +44,10 @@ def main(
     """Train student and peers on the same rows and write results/quality.{json,md,png}."""
     host = machine()
     labels = default_labels()
-    splits = split_rows(read_authored(labels).good)
+    splits = authored_splits(labels)
     field, distress = read_corpus(labels, FIELD).good, read_corpus(labels, DISTRESS).good
-    test = [row for row in splits.test if not is_drill(row)]
     sets = {
-        "field": field, "test": test, "noisy field": noisy(field), "distress": distress,
+        "field": field, "test": splits.test, "noisy field": noisy(field), "distress": distress,
         "noisy distress": noisy(distress),
     }  # fmt: skip
     runs: dict[str, Runs] = {name: {} for name in sets}

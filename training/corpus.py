@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from tinyclf import LabelSet
 from tinyclf.labelset import as_tuple
 from tinyclf.sources import read_records
 from training.rows import BadRow, Row, Rows, to_rows
-from training.split import SHARES, part_of
+from training.split import SHARES, Splits, part_of, split_rows
 from training.twins import plain_turn
 
 DATA = Path(__file__).parent / "data"
@@ -44,14 +45,18 @@ def read_corpus(labels: LabelSet, folder: Path = CORPUS) -> Rows:
     return rows
 
 
-def read_authored(labels: LabelSet) -> Rows:
-    """The corpus and the drills."""
-    return read_data([str(folder) for folder in AUTHORED], labels, "utterance", authored=True)
+def authored_splits(labels: LabelSet) -> Splits:
+    """What the default student learns from, is calibrated and tested on."""
+    rows = read_data([str(folder) for folder in AUTHORED], labels, "utterance", authored=True)
+    return natural(split_rows(rows.good))
 
 
-def is_drill(row: Row) -> bool:
-    """Whether the row was made from a fact."""
-    return row.topic == DRILLS.name
+def natural(splits: Splits) -> Splits:
+    """The same without drills to calibrate and test on: those are to be learnt from, and no child says so many."""
+    calibration, test = (
+        [row for row in part if row.topic != DRILLS.name] for part in (splits.calibration, splits.test)
+    )
+    return replace(splits, calibration=calibration, test=test)
 
 
 def read_data(sources: Sequence[str], labels: LabelSet, text_column: str, *, authored: bool) -> Rows:

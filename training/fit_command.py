@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tinyclf import LabelSet, default_labels, read_labels
 from tinyclf.terminal import console, say, stop_at_bad
-from training.corpus import AUTHORED, read_data
+from training.corpus import AUTHORED, natural, read_data
 from training.report import show, slice_header, slice_rows
 
 OURS = [str(folder) for folder in AUTHORED]
@@ -169,6 +169,7 @@ def fit(
     rows = read_data(data, label_set, text_column, authored=labels is None)
     stop_at_bad(rows.bad, skip_bad, "train")
     splits = split_rows(rows.good, shares=SHARES if label_set.guards else UNGUARDED)
+    splits = natural(splits) if labels is None else splits
     if splits.moved:
         say(f"{splits.moved} copies of turns moved to the split of the first copy")
     if test:

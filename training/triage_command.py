@@ -8,18 +8,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tinyclf.files import write_whole
 from tinyclf.terminal import console, say, stop_at_bad
-from training.corpus import read_data
-from training.fit_command import OURS, label_set_of
+from training.corpus import CORPUS, read_data
+from training.fit_command import label_set_of
 from training.report import show
 
 SHOWN = 15
+AUTHORED = [str(CORPUS)]
 
 
 def triage(
     out: Annotated[Path, typer.Option(help="Write the doubtful rows here (JSON Lines). It holds what was said.")],
     data: Annotated[
         list[str], typer.Option(help="Sources as `fit` takes them; without it the authored corpus.")
-    ] = OURS,
+    ] = AUTHORED,
     labels: Annotated[
         Path | None,
         typer.Option(help="Label set (TOML). Without it: the default one, or the classes of --label-column."),
