@@ -74,7 +74,7 @@ def _judged(name: str, seed: int, out: Path, due: float) -> dict[str, Any] | Non
     settings = replace(settings, schedule=replace(settings.schedule, seed=seed))
     begun = time.monotonic()
     lexicon = None if name == NO_LEXICON else read_lexicon()
-    run = fit(labels, splits, settings, folder, lexicon=lexicon)
+    run = fit(labels, splits, settings, folder, jobs=settings.members, lexicon=lexicon)
     if not finished:
         write_json(folder / SECONDS, round(time.monotonic() - begun))
     metrics = evaluate(labels, splits.calibration, run.predict([row.turn for row in splits.calibration]))

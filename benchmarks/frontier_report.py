@@ -41,9 +41,9 @@ def text(found: Mapping[str, Any]) -> str:
             "which the choice was made: these figures are for comparing students, and `results/quality.md` is for "
             "believing. "
             "Mean of the seeds; no thresholds. One decision of 12 to 20 tokens on an int8 bundle, the students in "
-            f"turns, in microseconds and in stack floors ({found['floor']['p50']} µs here). Seconds are those of a fit "
-            "on one core of a machine that ran one on each. In rotation each student finds its tables cold, so all are "
-            "slower here than alone (`results/latency.md`).\n",
+            f"turns, in microseconds and in stack floors ({found['floor']['p50']} µs here). Seconds are those of a "
+            "fit, members side by side, on a machine with a fit on every core. In rotation each student finds its "
+            "tables cold, so all are slower here than alone (`results/latency.md`).\n",
             markdown(
                 ["student", "seeds", "all right", "emotion", "macro-F1", "surest 80 %", "celebrate F1",
                  f"celebrated of {runs[0]['guarded']}", "P50 µs", "floors", "MB", "seconds"],
