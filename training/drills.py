@@ -9,6 +9,7 @@ import json
 import random
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,9 @@ def drill_rows(facts: Path = FACTS, seed: int = 0) -> Iterator[dict[str, Any]]:
         for number, line in enumerate((facts / f"{lang}.jsonl").read_text(encoding="utf-8").splitlines(), 1):
             fact = json.loads(line)
             family = f"{fact['kind']}/{lang}-{number:03d}"
-            for nth, (correct, replied) in enumerate([(RIGHT, 0), (WRONG, 0), (RIGHT, 1), (WRONG, 1)], 1):
+            for nth, (replied, correct) in enumerate(product((False, True), (RIGHT, WRONG)), 1):
                 row = {"id": f"drill-{lang}-{number:03d}-{nth}", "lang": lang, "family": family}
-                row |= _turn(fact, correct, wordings, rng, replied=bool(replied))
+                row |= _turn(fact, correct, wordings, rng, replied=replied)
                 yield row | plan["labels"][correct]
 
 

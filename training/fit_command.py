@@ -166,10 +166,11 @@ def fit(
     from training.split import SHARES, UNGUARDED, split_rows, with_test
 
     label_set = label_set_of(labels, data, label_column)
-    rows = read_data(data, label_set, text_column, authored=labels is None)
+    ours = labels is None and not label_column
+    rows = read_data(data, label_set, text_column, authored=ours)
     stop_at_bad(rows.bad, skip_bad, "train")
     splits = split_rows(rows.good, shares=SHARES if label_set.guards else UNGUARDED)
-    splits = natural(splits) if labels is None else splits
+    splits = natural(splits) if ours else splits
     if splits.moved:
         say(f"{splits.moved} copies of turns moved to the split of the first copy")
     if test:
@@ -186,8 +187,7 @@ def fit(
         architecture.value, vocabulary, dim, width, filters, buckets, dropout, wide_dropout, letters, members,
         schedule, augment,
     )  # fmt: skip
-    default_labels_stand = labels is None and not label_column
-    words = read_lexicon(lexicon or LEXICON) if lexicon or default_labels_stand else None
+    words = read_lexicon(lexicon or LEXICON) if lexicon or ours else None
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("loss {task.fields[loss]} dev {task.fields[dev]}"), console=console,
