@@ -16,8 +16,22 @@ ROWS = 1600
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory, kitchen_files: tuple[Path, Path]) -> list[str]:
-    data = write_jsonl(tmp_path_factory.mktemp("members") / "rows.jsonl", small_rows(ROWS))
-    options = ("--labels", kitchen_files[1], "--no-augment", "--dim", 16, "--vocabulary", 300, "--epochs", 6)
+    folder = tmp_path_factory.mktemp("members")
+    data = write_jsonl(folder / "rows.jsonl", small_rows(ROWS))
+    (folder / "sweet.txt").write_text("cake\ntart\npâté\ncrème\n", encoding="utf-8")
+    options = (
+        "--labels",
+        kitchen_files[1],
+        "--lexicon",
+        folder,
+        "--no-augment",
+        "--dim",
+        16,
+        "--vocabulary",
+        300,
+        "--epochs",
+        6,
+    )
     return [sys.executable, "-m", "training", "fit", "--data", str(data), *map(str, options)]
 
 

@@ -94,7 +94,7 @@ def _in_pieces(lexicon: Lexicon, encoder: Encoder) -> dict[tuple[int, ...], set[
     """The classes of every entry that comes to one piece or two, as it is and without diacritics."""
     found: dict[tuple[int, ...], set[int]] = {}
     for entry, classes in lexicon.entries.items():
-        for form in {entry, without_diacritics(entry)}:
+        for form in sorted({entry, without_diacritics(entry)}):  # the order decides the last bits of the weights
             ids = tuple(i for i in encoder(form) if i != PAD)
             if 1 <= len(ids) <= 2 and UNKNOWN not in ids:
                 found.setdefault(ids, set()).update(classes)
