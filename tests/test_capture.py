@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import turns
 from tests.conftest import small_rows, write_jsonl
 from tests.servers import stub_server
 from tinyclf import Capture, Classifier
@@ -26,11 +27,11 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 def test_only_unsure_turns_are_written_and_the_guess_is_no_label(clf: Classifier, tmp_path: Path) -> None:
     capture = Capture(tmp_path / "unsure.jsonl")
-    for utterance in ("con làm được rồi", "", "hôm qua bà ngoại kể chuyện ông bụt cho con nghe"):
+    for utterance in (turns.SURE, "", turns.UNSURE):
         decision = clf(utterance)
         assert capture(decision, utterance) == (decision.source == "student" and not decision.sure)
     rows = lines(capture.path)
-    assert [row["utterance"] for row in rows] == ["hôm qua bà ngoại kể chuyện ông bụt cho con nghe"]
+    assert [row["utterance"] for row in rows] == [turns.UNSURE]
     assert not set(rows[0]) & {head.name for head in clf.labels.heads}
     assert stat.S_IMODE(capture.path.stat().st_mode) == 0o600
 
@@ -106,9 +107,9 @@ def test_lines_of_several_processes_do_not_mix(tmp_path: Path) -> None:
 
 
 def test_the_command_captures_only_when_told(tmp_path: Path) -> None:
-    turns = '{"utterance": "hôm qua bà ngoại kể chuyện ông bụt cho con nghe"}\n{"utterance": "con làm được rồi"}\n'
+    told = "".join(json.dumps({"utterance": text}) + "\n" for text in (turns.UNSURE, turns.SURE))
     command = [sys.executable, "-m", "tinyclf", "classify", "--jsonl", "--capture", str(tmp_path / "c.jsonl")]
-    done = subprocess.run(command, input=turns, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, input=told, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
     assert len(lines(tmp_path / "c.jsonl")) == 1
     assert subprocess.run([*command[:4], "con", *command[5:]], capture_output=True, check=False).returncode == 2

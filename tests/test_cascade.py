@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import virtual
+from tests.turns import SURE, UNSURE
 from tinyclf import Breaker, Cascade, Classifier, Decision, InputError, LabelSet, LlmError, Turn
 
 DEADLINE = 0.05
-UNSURE = "hôm qua bà ngoại kể chuyện ông bụt cho con nghe"
-SURE = "con làm được rồi"
 
 
 @dataclass

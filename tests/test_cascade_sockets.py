@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.servers import llama_server, stats, stub_server
-from tests.test_cascade import SURE, UNSURE
+from tests.turns import SURE, UNSURE
 from tinyclf import Breaker, Cascade, Classifier, Decision
 from tinyclf.llm import BACKENDS, Labeller
 

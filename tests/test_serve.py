@@ -18,10 +18,10 @@ from serve.app import create_app
 from serve.service import Service
 from serve.settings import Settings
 from tests.servers import figure, process, service, stub_server, wait_for
+from tests.turns import UNSURE
 from tinyclf import Classifier
 
 SAID, ANSWERED = "con voi ăn cỏ", "Đúng rồi, con giỏi lắm!"
-UNSURE = "hôm qua bà ngoại kể chuyện ông bụt cho con nghe"
 CONTEXT = f'[CONTEXT]\nuser_last_message: "{SAID}"\npika_response: "{ANSWERED}"'
 OLD_BODY = json.dumps(
     {

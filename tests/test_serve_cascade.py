@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from tests.servers import figure, service, stub_server, wait_for
-from tests.test_cascade import SURE, UNSURE
+from tests.turns import SURE, UNSURE
 
 ASKING = ("--llm", "vllm", "--llm-model", "stub", "--deadline-ms", "5000", "--llm-url")
 
