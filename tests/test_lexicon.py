@@ -63,6 +63,16 @@ def test_words_and_pairs_are_kin_in_each_segment() -> None:
     assert rows[(good * PAIR_FACTOR - luck) % 5000].tolist() == [1]
 
 
+def test_words_are_kin_by_their_letters() -> None:
+    encoder = Encoder(train_tokenizer(["jumping jumped zzz"] * 40, 400))
+    (features,) = kinship(encoder, 5000, True, None).features
+    jumping, jumped, stranger = (
+        {int(i) for i in features.rows[features.slots[encoder(word)[1]]] if i} for word in ("jumping", "jumped", "zzz")
+    )
+    assert jumping & jumped
+    assert not jumping & stranger
+
+
 def test_a_student_knows_words_that_no_row_has(tmp_path: Path, kitchen: LabelSet) -> None:
     """Of two words for a dish one stands in the rows; the other is known by the lexicon alone."""
     rows = to_rows(((f"x:{i}", row, "") for i, row in enumerate(small_rows(300))), kitchen).good

@@ -4,4 +4,5 @@ from tinyclf import Classifier
 
 SURE = "con làm được rồi"
 HALF_SAID = ("con hát", "cái này nè", "hôm qua á", "con được á", "thì là")
-UNSURE = min(HALF_SAID, key=lambda text: Classifier.load()(text).confidence)
+_decide = Classifier.load()
+UNSURE = min(HALF_SAID, key=lambda text: _decide(text).confidence)

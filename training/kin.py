@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from tinyclf.turn import SEGMENTS
 from training.augment import without_diacritics
 from training.lexicon import Lexicon
 
+Ids = TypeVar("Ids", int, Tensor)
 PAIR_FACTOR = 31_337
 """A pair's bucket: its left id times this prime, less its right id, modulo the buckets; (PAD, a) is not a's own."""
 LETTERS, LETTER_BUCKETS = (2, 3, 4, 5), 100_000
@@ -108,18 +110,20 @@ def _by_meaning(
     features: dict[int, set[int]] = {}
     for segment in range(len(SEGMENTS)):
         for ids, classes in found.items():
-            bucket = _bucket([i + segment * vocabulary for i in ids], buckets)
+            own = [i + segment * vocabulary for i in ids]
+            bucket = own[0] if len(own) == 1 else pair_bucket(own[0], own[1], buckets)
             features.setdefault(bucket, set()).update(1 + segment * size + c for c in classes)
     return features
 
 
-def _bucket(ids: Sequence[int], buckets: int) -> int:
-    return ids[0] if len(ids) == 1 else (ids[0] * PAIR_FACTOR - ids[1]) % buckets
+def pair_bucket(left: Ids, right: Ids, buckets: int) -> Ids:
+    """The bucket of a pair of neighbours, or of many at once."""
+    return (left * PAIR_FACTOR - right) % buckets
 
 
 def _features(found: Mapping[int, Collection[int]], buckets: int, size: int) -> Features:
     """The same as tensors."""
-    most = max(1, *map(len, found.values())) if found else 1
+    most = max([1, *map(len, found.values())])
     slots, rows = torch.zeros(buckets, dtype=torch.long), torch.zeros(len(found) + 1, most, dtype=torch.long)
     for slot, (bucket, features) in enumerate(found.items(), 1):
         slots[bucket] = slot

@@ -1,11 +1,11 @@
 """Word lists: words and short phrases that mean alike, so that a student knows words that no row has."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyclf.errors import DataError
+from tinyclf.files import sha256
 
 LEXICON = Path(__file__).parent / "data" / "lexicon"
 
@@ -21,7 +21,7 @@ class Lexicon:
     def digest(self) -> str:
         """A SHA-256 of all of it."""
         content = repr((self.classes, sorted((entry, sorted(at)) for entry, at in self.entries.items())))
-        return hashlib.sha256(content.encode()).hexdigest()
+        return sha256(content.encode())
 
 
 def read_lexicon(folder: Path = LEXICON) -> Lexicon:

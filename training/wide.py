@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tinyclf.encode import PAD
-from training.kin import PAIR_FACTOR, Features, Shared
+from training.kin import Features, Shared, pair_bucket
 
 
 class WidePath(nn.Module):
@@ -29,7 +29,7 @@ class WidePath(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """The sum of all weights over the root of their number, shape (batch, classes), for ids (batch, tokens)."""
-        pairs = (ids[:, :-1] * PAIR_FACTOR - ids[:, 1:]) % self.table.num_embeddings
+        pairs = pair_bucket(ids[:, :-1], ids[:, 1:], self.table.num_embeddings)
         buckets = torch.cat([ids, pairs], dim=1)
         counts = buckets != PAD
         if self.training and self.dropout:
