@@ -111,8 +111,10 @@ def test_wrong_types_raise_one_error(clf: Classifier) -> None:
 
 def test_careful_is_stricter_than_balanced(clf: Classifier) -> None:
     careful = Classifier.load(point="careful")
-    head, name = clf.labels.guards[0].never
+    guard = clf.labels.guards[0]
+    head, name = guard.never
     assert careful.point.gates[head][name] >= clf.point.gates[head][name]
+    assert careful.point.limits[guard.name] < clf.point.limits[guard.name] < 1
     assert careful.point.sure[head] >= clf.point.sure[head]
 
 

@@ -142,3 +142,26 @@ def test_incompatible_pairs_stay_apart_when_the_rules_leave_no_other_answer() ->
     }
     chosen = Decoder(parse_labels(table), OperatingPoint("test"))([[0.9, 0.1], [0.8, 0.2]])[0]
     assert chosen == [(0,), (1,)]
+
+
+def test_a_limit_closes_a_class_while_what_its_guard_protects_is_too_probable(kitchen: LabelSet) -> None:
+    decoder = Decoder(kitchen, OperatingPoint("test", limits={kitchen.guards[0].name: 0.3}))
+    assert decoder([[0.9, 0.08, 0.02], [0.0, 0.2]])[0] == [(0,), ()]
+    chosen, confidence, _ = decoder([[0.9, 0.08, 0.02], [0.0, 0.4]])
+    assert chosen == [(1,), ()]
+    assert confidence == 0.08
+
+
+@given(row(10), row(2), st.floats(0, 1), st.floats(0, 0.6))
+def test_no_limit_is_ever_passed_by(emotion: list[float], celebrate: list[float], limit: float, gate: float) -> None:
+    labels = default_labels()
+    guard = labels.guards[0]
+    head, name = guard.never
+    point = OperatingPoint("test", gates={head: {name: gate}}, limits={guard.name: limit})
+    chosen = Decoder(labels, point)([emotion, celebrate])[0]
+    found = {h.name: h.names[c[0]] for h, c in zip(labels.heads, chosen, strict=True)}
+    risk = sum(
+        p for n, p in zip(labels.heads[0].names, emotion, strict=True) if (labels.heads[0].name, n) in guard.when
+    )
+    assert found[head] != name or risk <= limit + 1e-12
+    assert not labels.conflicts(found)

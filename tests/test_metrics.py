@@ -1,15 +1,18 @@
 """Figures against known values, and the promise of an operating point."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyclf import LabelSet
+from tinyclf import LabelSet, default_labels
 from tinyclf.calibration import calibration_error, temperature
-from training.calibrate import calibrate, sure_threshold
+from training.calibrate import PRICE, calibrate, sure_threshold
 from training.metrics import coverage_curve, macro_f1, trials_needed, upper_bound
-from training.risk import Risk, strictest_first
+from training.probabilities import probabilities
+from training.risk import Risk, measure, strictest_first
 
 
 @pytest.mark.parametrize(
@@ -32,17 +35,23 @@ def test_the_bound_covers_the_true_rate_at_least_95_percent_of_the_time(trials: 
     assert covered >= 0.92  # 0.95 less three standard errors of 500 draws
 
 
-def test_gates_are_tested_from_the_strictest_on() -> None:
-    curve = [Risk(0.5, 3, 300, 0.9), Risk(0.7, 0, 300, 0.8), Risk(0.8, 1, 300, 0.7), Risk(0.9, 0, 300, 0.6)]
-    assert strictest_first(curve, 0.012).gate == 0.9  # 0.8 fails, so 0.7 is never looked at
-    assert strictest_first(curve, 0.02).gate == 0.7
-    assert strictest_first(curve, 0.03).gate == 0.5
+def test_the_path_is_walked_from_the_strictest_on() -> None:
+    path = [
+        Risk(0.9, 0.1, 0, 300, 0.6),
+        Risk(0.8, 0.1, 1, 300, 0.7),
+        Risk(0.7, 0.1, 0, 300, 0.8),
+        Risk(0.7, 0.2, 3, 300, 0.9),
+    ]
+    assert strictest_first(path, 0.012).gate == 0.9  # 0.8 fails, so 0.7 is never looked at
+    assert strictest_first(path, 0.02) is path[2]
+    assert strictest_first(path, 0.03) is path[3]
 
 
 def test_too_little_data_is_said() -> None:
-    few = [Risk(0.5, 0, 20, 0.9), Risk(0.9, 0, 20, 0.5)]
+    few = [Risk(0.9, 0.1, 0, 20, 0.5), Risk(0.5, 1.0, 0, 20, 0.9)]
     promise = strictest_first(few, 0.02).promise(0.02)
     assert promise["gate"] == 0.9
+    assert promise["limit"] == 0.1
     assert not promise["holds"]
     assert promise["families_needed"] == 149
 
@@ -79,6 +88,34 @@ def test_the_sure_threshold_reaches_the_wanted_accuracy(kitchen: LabelSet) -> No
     taken = p.max(1) >= threshold
     assert (p.argmax(1) == goals.argmax(1))[taken].mean() >= 0.9
     assert 0.1 < taken.mean() < 1
+
+
+def test_two_signs_make_a_guarded_mistake_rarer_at_little_cost() -> None:
+    labels = default_labels()
+    guard = labels.guards[0]
+    first, second = labels.heads
+    rng = np.random.default_rng(3)
+    told = rng.integers(0, len(first.names), 4000)
+    grave = [first.names.index(name) for _, name in guard.when]
+    cheered = [rule.then[first.name] for rule in labels.rules if rule.then[second.name] == guard.never[1:]]
+    merry = [i for i, name in enumerate(first.names) if any(name in names for names in cheered)]
+    yes = np.isin(told, merry)
+    goals = {first.name: np.eye(len(first.names))[told], second.name: np.stack([yes, ~yes], 1).astype(float)}
+    torn = np.isin(told, grave) & (rng.random(4000) < 0.2)  # grave in merry words: one head is fooled, the other torn
+    heard = 4 * goals[first.name] + rng.normal(size=goals[first.name].shape)
+    heard[:, merry] += 4 * torn[:, None]
+    cheer = np.where(yes | torn, 2.0, -2.0) + rng.normal(size=4000)
+    logits = {first.name: heard, second.name: np.stack([cheer, -cheer], 1)}
+    families = [str(i) for i in range(4000)]
+    found = calibrate(labels, logits, goals, families)
+    made = probabilities(labels, logits, found.temperatures)
+    balanced, careful = (
+        measure(labels, guard, made, goals, families, found.points[name]) for name in ("balanced", "careful")
+    )
+    alone = measure(labels, guard, made, goals, families, replace(found.points["balanced"], limits={}))
+    assert balanced.mistakes < alone.mistakes / 2
+    assert balanced.f1 >= alone.f1 - PRICE
+    assert careful.mistakes < balanced.mistakes
 
 
 def test_heads_and_rows_without_labels_are_left_out(kitchen: LabelSet) -> None:

@@ -1,9 +1,11 @@
 """From probabilities to labels: all heads together, by the thresholds of an operating point."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 
 from tinyclf.joint import Option, Ref, most_probable
 from tinyclf.labelset import LabelSet, as_tuple
+from tinyclf.limits import Limits
 from tinyclf.operating import OperatingPoint
 
 Chosen = list[tuple[int, ...]]
@@ -11,16 +13,19 @@ Chosen = list[tuple[int, ...]]
 
 Partners = Mapping[Ref, set[Ref]]
 
+Gates = Sequence[Sequence[float]]
+"""For each head the least probability at which each of its classes may be chosen."""
+
 ANY_OF_GATE = 0.5
 MOST_SEEN = 10_000
 
 
 class Decoder:
-    """Chooses labels for all heads together, first by the rules, then by the gates.
+    """Chooses labels for all heads together, first by the rules, then by the gates and limits.
 
     First the most probable labels that some rule of the label set gives; then a class whose gate is closed yields to
-    the next one; and at last, should that leave an incompatible pair, all heads are searched again among what the
-    gates leave open. Where they leave nothing, the label set's default stands, which no gate can close.
+    the next one, and so does one that a guard's limit closes; and at last, should that leave an incompatible pair, all
+    heads are searched again among what is open. Where nothing is, the label set's default stands, which nothing closes.
     """
 
     def __init__(self, labels: LabelSet, point: OperatingPoint) -> None:
@@ -30,6 +35,10 @@ class Decoder:
             [gate.get(name, 0.0 if head.kind == "one-of" else ANY_OF_GATE) for name in head.names]
             for head, gate in zip(labels.heads, gates, strict=True)
         ]
+        self._ungated = [
+            [0.0] * len(row) if one_of else row for one_of, row in zip(self._one_of, self._gates, strict=True)
+        ]
+        self._limits = Limits(labels, point.limits)
         self._default = [tuple(map(head.names.index, as_tuple(head.default))) for head in labels.heads]
         self._sure = [point.sure.get(head.name, 0.0) for head in labels.heads]
         self._heads = list(zip(self._one_of, self._gates, self._sure, strict=True))
@@ -56,22 +65,23 @@ class Decoder:
                 confidence = least
             if least < wanted:
                 sure = False
-        if closed or self._clashes(chosen):
+        if closed or self._limits.broken(probabilities, chosen) or self._clashes(chosen):
             chosen = self._searched(probabilities, chosen)
             confidence, sure = self._confidence(probabilities, chosen)
         return chosen, confidence, sure
 
     def _searched(self, probabilities: Sequence[Sequence[float]], chosen: Chosen) -> Chosen:
         """The labels where the most probable classes of all heads cannot stand."""
+        gates = self._shut(probabilities)
         if self._clashes(chosen):
-            chosen = self._together(probabilities, self._unruled, gated=False) or self._together(
-                probabilities, self._incompatible, gated=False
+            chosen = self._together(probabilities, self._unruled, self._ungated) or self._together(
+                probabilities, self._incompatible, self._ungated
             )
-        for h, one_of in enumerate(self._one_of):
-            if one_of and (open_one := self._gated(h, probabilities[h], chosen[h])) != chosen[h]:
-                chosen[h] = open_one
+        for h in range(len(chosen)):
+            if (open_ones := self._gated(h, probabilities[h], chosen[h], gates[h])) != chosen[h]:
+                chosen[h] = open_ones
                 if _clash(chosen, self._incompatible):
-                    chosen = self._together(probabilities, self._incompatible, gated=True) or list(self._default)
+                    chosen = self._together(probabilities, self._incompatible, gates) or list(self._default)
         return chosen
 
     def _confidence(self, probabilities: Sequence[Sequence[float]], chosen: Chosen) -> tuple[float, bool]:
@@ -88,27 +98,29 @@ class Decoder:
                 self._seen[key] = known
         return known
 
-    def _gated(self, h: int, row: Sequence[float], classes: tuple[int, ...]) -> tuple[int, ...]:
-        """A one-of head's chosen class while its gate is open, else the most probable open one."""
-        if row[classes[0]] >= self._gates[h][classes[0]]:
-            return classes
-        return (max(self._open(h, row), key=row.__getitem__, default=self._default[h][0]),)
+    def _shut(self, probabilities: Sequence[Sequence[float]]) -> Gates:
+        """The gates, with those shut that a limit closes."""
+        shut = self._limits.closed(probabilities)
+        return [[inf if (h, c) in shut else p for c, p in enumerate(row)] for h, row in enumerate(self._gates)]
 
-    def _open(self, h: int, row: Sequence[float]) -> list[int]:
-        """The classes whose gate is passed."""
-        return [c for c, p in enumerate(row) if p >= self._gates[h][c]]
+    def _gated(self, h: int, row: Sequence[float], classes: tuple[int, ...], gates: Sequence[float]) -> tuple[int, ...]:
+        """The chosen classes whose gate is open; for a one-of head without any, the most probable open one."""
+        kept = tuple(c for c in classes if row[c] >= gates[c])
+        if kept or not self._one_of[h]:
+            return kept
+        return (max(_open(row, gates), key=row.__getitem__, default=self._default[h][0]),)
 
-    def _together(self, probabilities: Sequence[Sequence[float]], banned: Partners, gated: bool) -> Chosen:
+    def _together(self, probabilities: Sequence[Sequence[float]], banned: Partners, gates: Gates) -> Chosen:
         """Search all heads at once: a one-of head is one choice, an any-of head a yes or no for each class.
 
         ``[]`` when no combination is left.
         """
         choices: list[list[Option]] = []
         for h, row in enumerate(probabilities):
+            on = _open(row, gates[h])
             if self._one_of[h]:
-                choices.append([(row[c], (h, c)) for c in (self._open(h, row) if gated else range(len(row)))])
+                choices.append([(row[c], (h, c)) for c in on])
             else:
-                on = self._open(h, row)
                 choices += [[(p, (h, c)), (1 - p, None)] if c in on else [(1 - p, None)] for c, p in enumerate(row)]
         found: list[list[int]] = [[] for _ in probabilities]
         for h, c in most_probable(choices, banned):
@@ -116,6 +128,11 @@ class Decoder:
         if any(one_of and not classes for one_of, classes in zip(self._one_of, found, strict=True)):
             return []
         return [tuple(classes) for classes in found]
+
+
+def _open(row: Sequence[float], gates: Sequence[float]) -> list[int]:
+    """The classes whose gate is passed."""
+    return [c for c, p in enumerate(row) if p >= gates[c]]
 
 
 def _least(row: Sequence[float], classes: tuple[int, ...], one_of: bool) -> float:

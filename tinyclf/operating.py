@@ -10,12 +10,14 @@ class OperatingPoint:
     """Thresholds by head: when the student is sure, and how probable a guarded or any-of class must be.
 
     ``sure``: head to the least probability of the chosen class. ``gates``: head to class to the least probability at
-    which that class may be chosen. ``promise``: what was bounded, on how many turns, and whether the bound holds.
+    which that class may be chosen. ``limits``: guard to the greatest probability of what it protects at which its
+    class may be chosen. ``promise``: what was bounded, on how many turns, and whether the bound holds.
     """
 
     name: str
     sure: Mapping[str, float] = field(default_factory=dict)
     gates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
     promise: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

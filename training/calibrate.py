@@ -1,24 +1,29 @@
 """Calibration: a temperature per head, then the operating points, all on the calibration split."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tinyclf import LabelSet
 from tinyclf.calibration import Floats, temperature
-from tinyclf.labelset import Head
+from tinyclf.labelset import Guard, Head
 from tinyclf.operating import OperatingPoint
 from training.metrics import upper_bound
 from training.probabilities import probabilities
-from training.risk import GATES, measure, strictest_first
+from training.risk import GATES, LIMITS, Risk, measure, strictest_first
 
 SURE = {"balanced": 0.95, "careful": 0.97}
 """The accuracy that the sure answers of each head, taken alone, shall have on the calibration split."""
-STRICTEST, BOUND = 0.01, 0.015
+PRICE = 0.05
+"""So much of a guarded class's F1 ``balanced`` gives for fewer guarded mistakes: they cost more than what is missed."""
+STRICTEST, BOUND = 0.005, 0.015
 """``careful`` bounds the rate of every guarded mistake, with 95 % confidence for each: as strictly as the number of
 guarded families in the split can prove, between these two."""
+
+Trial = Callable[[float, float], Risk]
+"""What a gate and a limit would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +56,57 @@ def calibrate(
 ) -> Calibration:
     """Fit temperatures and choose the operating points ``balanced`` and ``careful``.
 
-    ``balanced`` gates a guarded class where its F1 is best; ``careful`` gates it at least as strictly, and so that the
-    guarded mistake is proved to be rarer than ``bound`` (see ``BOUND``), or says that the split is too small for it.
+    ``balanced`` gates a guarded class where its F1 is best, and limits it as strictly as ``PRICE`` allows. ``careful``
+    is at least as strict, and so that the guarded mistake is proved to be rarer than ``bound`` (see ``BOUND``), or says
+    that the split is too small for it.
     """
     temperatures = {h.name: temperature(logits[h.name], goals[h.name], one_of=h.kind == "one-of") for h in labels.heads}
     given = probabilities(labels, logits, temperatures)
-    gates: dict[str, dict[str, dict[str, float]]] = {name: {} for name in SURE}
-    wanted: dict[str, float] = {}
-    for guard in labels.guards:
-        head, cls = guard.never
-        curve = [measure(labels, guard, given, goals, families, {head: {cls: gate}}) for gate in GATES]
-        balanced = max(curve, key=lambda risk: (risk.f1, risk.gate)).gate
-        wanted[guard.name] = bound or provable(curve[0].families)
-        careful = max(balanced, strictest_first(curve, wanted[guard.name]).gate)
-        for name, gate in (("balanced", balanced), ("careful", careful)):
-            known = gates[name].setdefault(head, {})
-            known[cls] = max(gate, known.get(cls, 0.0))
-    promise = {
-        guard.name: measure(labels, guard, given, goals, families, gates["careful"]).promise(wanted[guard.name])
-        for guard in labels.guards
-    }
     points = {
         name: OperatingPoint(
-            name,
-            {h.name: sure_threshold(h, given[h.name], goals[h.name], rate) for h in labels.heads},
-            gates[name],
-            promise if name == "careful" else {},
+            name, {h.name: sure_threshold(h, given[h.name], goals[h.name], rate) for h in labels.heads}
         )
         for name, rate in SURE.items()
     }
-    return Calibration(temperatures, points)
+    wanted: dict[str, float] = {}
+    for guard in labels.guards:
+
+        def risk(gate: float, limit: float, guard: Guard = guard) -> Risk:
+            return measure(labels, guard, given, goals, families, _guarded(OperatingPoint("trial"), guard, gate, limit))
+
+        balanced = _balanced(risk)
+        wanted[guard.name] = bound or provable(balanced.families)
+        careful = strictest_first(_stricter(risk, balanced), wanted[guard.name])
+        for name, found in (("balanced", balanced), ("careful", careful)):
+            points[name] = _guarded(points[name], guard, found.gate, found.limit)
+    promise = {
+        guard.name: measure(labels, guard, given, goals, families, points["careful"]).promise(wanted[guard.name])
+        for guard in labels.guards
+    }
+    return Calibration(temperatures, {**points, "careful": replace(points["careful"], promise=promise)})
+
+
+def _balanced(risk: Trial) -> Risk:
+    """The gate at which F1 is best, and with it the strictest limit that costs at most ``PRICE`` of it."""
+    best = max((risk(gate, 1.0) for gate in GATES), key=lambda found: (found.f1, found.gate))
+    return next(found for limit in LIMITS if (found := risk(best.gate, limit)).f1 >= best.f1 - PRICE)
+
+
+def _stricter(risk: Trial, loosest: Risk) -> Iterator[Risk]:
+    """From the strictest on: first the gate is loosened, then the limit, up to those of ``loosest``."""
+    for gate in sorted((gate for gate in GATES if gate > loosest.gate), reverse=True):
+        yield risk(gate, LIMITS[0])
+    for limit in LIMITS:
+        if limit <= loosest.limit:
+            yield risk(loosest.gate, limit)
+
+
+def _guarded(point: OperatingPoint, guard: Guard, gate: float, limit: float) -> OperatingPoint:
+    """The point with this gate and limit too; of two gates on one class the stricter stands."""
+    head, name = guard.never
+    known = point.gates.get(head, {})
+    gates = {**point.gates, head: {**known, name: max(gate, known.get(name, 0.0))}}
+    return replace(point, gates=gates, limits={**point.limits, guard.name: limit})
 
 
 def provable(families: int) -> float:

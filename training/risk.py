@@ -1,6 +1,6 @@
-"""The rate of a guarded mistake as a function of its gate, and a bound on it that holds for finite samples."""
+"""The rate of a guarded mistake as a function of gate and limit, and a bound on it that holds for finite samples."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,18 +15,40 @@ from training.metrics import trials_needed, upper_bound
 from training.probabilities import decide
 
 GATES = (*(round(0.30 + 0.02 * step, 2) for step in range(33)), 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.999)
+LIMITS = (
+    0.001,
+    0.0015,
+    0.002,
+    0.003,
+    0.004,
+    0.005,
+    0.007,
+    0.01,
+    0.015,
+    0.02,
+    0.03,
+    0.05,
+    0.07,
+    0.1,
+    0.15,
+    0.2,
+    0.3,
+    1.0,
+)
+"""Both from the strictest on where they are tried; a limit of 1 closes nothing."""
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """What a gate does on the calibration split: mistakes among guarded families, and F1 of the gated class.
+    """What gate and limit do on the calibration split: mistakes among guarded families, and F1 of the guarded class.
 
     A family is one trial, and one turn of it answered wrongly makes it a mistake: turns of a family are variants of one
     another, and counting each would pretend to more evidence than there is.
     """
 
     gate: float
+    limit: float
     mistakes: int
     families: int
     f1: float
@@ -40,6 +62,7 @@ class Risk:
         """The manifest's words on it: what was bounded, by how much, on how many families, and whether it holds."""
         return {
             "gate": self.gate,
+            "limit": self.limit,
             "mistakes": self.mistakes,
             "families": self.families,
             "upper_bound": round(self.bound, 5),
@@ -64,36 +87,39 @@ def measure(
     given: Mapping[str, Floats],
     goals: Mapping[str, Floats],
     families: Sequence[str],
-    gates: Mapping[str, Mapping[str, float]],
+    point: OperatingPoint,
 ) -> Risk:
-    """The risk of a guard with these gates, decided by the runtime's decoder."""
+    """The risk of a guard at this point, decided by the runtime's decoder."""
     head, name = guard.never
     place, column = [h.name for h in labels.heads].index(head), labels.head(head).names.index(name)
-    chosen = decide(labels, given, OperatingPoint("trial", gates=gates))
+    chosen = decide(labels, given, point)
     answered = np.array([column in row[place] for row in chosen])
     guarded, goal = guarded_rows(labels, guard, goals), goals[head][:, column]
     known, wanted = ~np.isnan(goal), np.nan_to_num(goal) >= 0.5
     total = int(answered[known].sum()) + int(wanted.sum())
     names = np.array(families)
     return Risk(
-        gate=gates.get(head, {}).get(name, 0.0),
+        gate=point.gates.get(head, {}).get(name, 0.0),
+        limit=point.limits.get(guard.name, 1.0),
         mistakes=len(set(names[answered & guarded])),
         families=len(set(names[guarded])),
         f1=2 * int((answered & wanted).sum()) / max(total, 1),
     )
 
 
-def strictest_first(curve: Sequence[Risk], wanted: float) -> Risk:
-    """The loosest gate whose mistake rate is proved to be at most ``wanted``; the strictest when none is.
+def strictest_first(path: Iterable[Risk], wanted: float) -> Risk:
+    """The last on the path, from the strictest on, whose rate is proved to be at most ``wanted``; the first if none is.
 
-    Gates are tested from the strictest on, each by its Clopper-Pearson bound, and testing stops at the first that
-    fails: a fixed sequence, so the 95 % hold for the chosen gate without a correction for the number of gates
-    (Angelopoulos et al., Learn then Test, arXiv:2110.01052). Families are taken as exchangeable with those to come;
-    that the temperature was fitted and the student chosen on the same rows is neglected.
+    Each is tested by its Clopper-Pearson bound, and testing stops at the first that fails: a fixed sequence, so the
+    95 % hold for the chosen one without a correction for how many were tested (Angelopoulos et al., Learn then Test,
+    arXiv:2110.01052). Families are taken as exchangeable with those to come; that the temperature was fitted, the
+    student chosen and the path laid on the same rows is neglected.
     """
-    chosen = curve[-1]
-    for risk in reversed(curve):
-        if risk.bound > wanted:
-            break
-        chosen = risk
+    risks = iter(path)
+    chosen = next(risks)
+    if chosen.bound <= wanted:
+        for risk in risks:
+            if risk.bound > wanted:
+                break
+            chosen = risk
     return chosen
