@@ -71,8 +71,10 @@ def _examples(labels: LabelSet) -> str:
 
 
 def _point(name: str, manifest: Mapping[str, Any]) -> str:
-    text = f"### Operating point `{name}`\n\n"
-    for guard, promise in manifest["operating_points"][name]["promise"].items():
+    text, point = f"### Operating point `{name}`\n\n", manifest["operating_points"][name]
+    for guard, limit in point.get("limits", {}).items():
+        text += f"{guard}: only while what it guards is at most {limit:.1%} probable.\n\n"
+    for guard, promise in point["promise"].items():
         held = "holds" if promise["holds"] else "**is not reached**"
         few = (
             "" if promise["holds"] else f" (it needs at least {promise['families_needed']} families without a mistake)"
