@@ -35,7 +35,7 @@ class Settings:
 
 SHIPPED = Settings(
     vocabulary=8000, dim=64, filters=32, buckets=600_000, wide_dropout=0.3, letters=False, members=4,
-    schedule=Schedule(epochs=20, batch=128),
+    schedule=Schedule(epochs=14, batch=128),
 )  # fmt: skip
 """Those of the default bundle, which ``make bundle`` gives as options."""
 
