@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinyclf import LabelSet
+from tinyclf.labelset import as_tuple
 from tinyclf.tables import markdown
 from tinyclf.turn import SEGMENTS
 from training.report import slice_header, slice_rows
@@ -72,8 +73,11 @@ def _examples(labels: LabelSet) -> str:
 
 def _point(name: str, manifest: Mapping[str, Any]) -> str:
     text, point = f"### Operating point `{name}`\n\n", manifest["operating_points"][name]
-    for guard, limit in point.get("limits", {}).items():
-        text += f"{guard}: only while what it guards is at most {limit:.1%} probable.\n\n"
+    for guard in manifest["label_set"].get("guards", []):
+        limit = point.get("limits", {}).get(guard["name"], 1)
+        if limit < 1:
+            never, when = _classes(guard["never"]), _classes(guard["when"])
+            text += f"{never} only while it is at most {limit:.2%} probable that {when}.\n\n"
     for guard, promise in point["promise"].items():
         held = "holds" if promise["holds"] else "**is not reached**"
         few = (
@@ -86,6 +90,12 @@ def _point(name: str, manifest: Mapping[str, Any]) -> str:
         )
     metrics = manifest["metrics"]["test"].get(name)
     return text + (markdown(slice_header(metrics), slice_rows(metrics)) if metrics else "")
+
+
+def _classes(table: Mapping[str, Any]) -> str:
+    """Classes as a label set names them: ``head`` is ``this`` or ``that``."""
+    said = {head: " or ".join(f"`{name}`" for name in as_tuple(names)) for head, names in table.items()}
+    return " and ".join(f"`{head}` is {names}" for head, names in said.items())
 
 
 def _lineage(lineage: Sequence[Mapping[str, Any]]) -> str:

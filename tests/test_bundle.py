@@ -10,6 +10,8 @@ import pytest
 
 from tinyclf import BundleError, Classifier
 from tinyclf.bundle import MANIFEST, MODEL, TOKENIZER, default_bundle, write_bundle
+from training.corpus import authored_splits
+from training.metrics import upper_bound
 
 FILES = (MANIFEST, MODEL, TOKENIZER, "MODEL_CARD.md")
 
@@ -98,6 +100,23 @@ def test_a_model_that_gives_no_distribution_is_refused(copy: Path) -> None:
 def test_an_unknown_operating_point_lists_the_known() -> None:
     with pytest.raises(BundleError, match="no operating point 'brave'; there are balanced, careful"):
         Classifier.load(point="brave")
+
+
+def test_the_default_bundle_keeps_its_promise_on_the_turns_that_it_rests_on() -> None:
+    careful = Classifier.load(point="careful")
+    rows = authored_splits(careful.labels).calibration
+    decisions = careful.batch([row.turn for row in rows])
+    for guard in careful.labels.guards:
+        (head, never), when = guard.never, set(guard.when)
+        guarded = [
+            (row, decision)
+            for row, decision in zip(rows, decisions, strict=True)
+            if when & set(row.labels(careful.labels).items())
+        ]
+        mistakes = {row.family for row, decision in guarded if decision.labels[head] == never}
+        promise = careful.point.promise[guard.name]
+        assert len({row.family for row, _ in guarded}) == promise["families"]
+        assert upper_bound(len(mistakes), promise["families"]) <= promise["wanted"]
 
 
 def test_the_default_bundle_says_what_it_promises() -> None:

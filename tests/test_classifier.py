@@ -114,8 +114,19 @@ def test_careful_is_stricter_than_balanced(clf: Classifier) -> None:
     guard = clf.labels.guards[0]
     head, name = guard.never
     assert careful.point.gates[head][name] >= clf.point.gates[head][name]
-    assert careful.point.limits[guard.name] < clf.point.limits[guard.name] < 1
+    assert careful.point.limits[guard.name] <= clf.point.limits[guard.name] <= 1
     assert careful.point.sure[head] >= clf.point.sure[head]
+
+
+def test_limits_bind_the_student_alone() -> None:
+    careful = Classifier.load(point="careful")
+    guard, (first, second) = careful.labels.guards[0], careful.labels.heads
+    never, grave = second.names.index(guard.never[1]), first.names.index(guard.when[0][1])
+    merry = next(rule.then[first.name][0] for rule in careful.labels.rules if rule.then[second.name] == guard.never[1:])
+    emotion = [0.05 if i == grave else 0.95 if name == merry else 0.0 for i, name in enumerate(first.names)]
+    celebrate = [0.999 if i == never else 0.001 for i in range(2)]
+    assert careful.decided([emotion, celebrate]).labels[second.name] != guard.never[1]
+    assert careful.decided([emotion, celebrate], "teacher").labels[second.name] == guard.never[1]
 
 
 @given(ANY_TEXT, ANY_TEXT, st.one_of(st.just(""), ANY_TEXT))

@@ -165,3 +165,57 @@ def test_no_limit_is_ever_passed_by(emotion: list[float], celebrate: list[float]
     )
     assert found[head] != name or risk <= limit + 1e-12
     assert not labels.conflicts(found)
+
+
+def guarded(never: dict[str, str], *when: dict[str, str | list[str]], heads: dict[str, str]) -> LabelSet:
+    """A label set of heads with the classes x and y, and a guard for each ``when``."""
+    classes = [{"name": "x"}, {"name": "y"}]
+    return parse_labels(
+        {
+            "name": "guarded",
+            "heads": [{"name": name, "kind": kind, "classes": classes} for name, kind in heads.items()],
+            "guards": [{"name": f"{i}", "never": never, "when": then} for i, then in enumerate(when)],
+        }
+    )
+
+
+def test_limits_close_classes_of_any_of_heads_too() -> None:
+    labels = guarded({"b": "x"}, {"a": "x"}, heads={"a": "one-of", "b": "any-of"})
+    decoder = Decoder(labels, OperatingPoint("test", limits={"0": 0.3}))
+    assert decoder([[0.2, 0.8], [0.9, 0.9]])[0] == [(1,), (0, 1)]
+    assert decoder([[0.4, 0.6], [0.9, 0.9]])[0] == [(1,), (1,)]
+
+
+def test_a_guard_may_protect_several_heads_and_a_class_may_have_several_guards() -> None:
+    heads = {"a": "one-of", "b": "any-of", "c": "one-of"}
+    labels = guarded({"a": "x"}, {"b": ["x", "y"], "c": "x"}, {"c": "x"}, heads=heads)
+    sure = [0.9, 0.1]
+    for limits, any_of, last, chosen in (
+        ({"0": 0.3}, [0.1, 0.4], 0.1, 1),
+        ({"0": 0.3}, [0.1, 0.2], 0.2, 0),
+        ({"0": 0.3}, [0.1, 0.2], 0.4, 1),
+        ({"0": 0.9, "1": 0.1}, [0.1, 0.2], 0.2, 1),
+    ):
+        decoder = Decoder(labels, OperatingPoint("test", limits=limits))
+        assert decoder([sure, any_of, [last, 1 - last]])[0][0] == (chosen,)
+
+
+def test_what_a_class_is_guarded_from_may_stand_in_its_own_head() -> None:
+    labels = guarded({"a": "x"}, {"a": "y"}, heads={"a": "one-of"})
+    decoder = Decoder(labels, OperatingPoint("test", limits={"0": 0.3}))
+    assert decoder([[0.8, 0.2]])[0] == [(0,)]
+    assert decoder([[0.6, 0.4]])[0] == [(1,)]
+
+
+def test_the_default_stands_even_where_its_own_gate_is_closed() -> None:
+    table = {
+        "name": "shut",
+        "heads": [
+            {"name": "a", "default": "y", "classes": [{"name": "x"}, {"name": "y"}, {"name": "z"}]},
+            {"name": "b", "default": "no", "classes": [{"name": "yes"}, {"name": "no"}]},
+        ],
+        "incompatible": [{"a": "z", "b": ["yes", "no"]}],
+    }
+    gates = {"a": {"x": 0.9, "y": 0.9}, "b": {"no": 0.9}}
+    decoder = Decoder(parse_labels(table), OperatingPoint("test", gates=gates))
+    assert decoder([[0.6, 0.1, 0.3], [0.4, 0.6]])[0] == [(1,), (1,)]

@@ -12,7 +12,7 @@ from tinyclf.calibration import calibration_error, temperature
 from training.calibrate import PRICE, calibrate, sure_threshold
 from training.metrics import coverage_curve, macro_f1, trials_needed, upper_bound
 from training.probabilities import probabilities
-from training.risk import Risk, measure, strictest_first
+from training.risk import Risk, last_proved, measure
 
 
 @pytest.mark.parametrize(
@@ -42,14 +42,16 @@ def test_the_path_is_walked_from_the_strictest_on() -> None:
         Risk(0.7, 0.1, 0, 300, 0.8),
         Risk(0.7, 0.2, 3, 300, 0.9),
     ]
-    assert strictest_first(path, 0.012).gate == 0.9  # 0.8 fails, so 0.7 is never looked at
-    assert strictest_first(path, 0.02) is path[2]
-    assert strictest_first(path, 0.03) is path[3]
+    assert last_proved(path, 0.012).gate == 0.9  # 0.8 fails, so 0.7 is never looked at
+    assert last_proved(path, 0.02) is path[2]
+    assert last_proved(path, 0.03) is path[3]
+    assert last_proved(path, 0.03, spare=1) is path[2]
+    assert last_proved(path, 0.012, spare=1) is path[0]
 
 
 def test_too_little_data_is_said() -> None:
     few = [Risk(0.9, 0.1, 0, 20, 0.5), Risk(0.5, 1.0, 0, 20, 0.9)]
-    promise = strictest_first(few, 0.02).promise(0.02)
+    promise = last_proved(few, 0.02).promise(0.02)
     assert promise["gate"] == 0.9
     assert promise["limit"] == 0.1
     assert not promise["holds"]
@@ -126,4 +128,10 @@ def test_heads_and_rows_without_labels_are_left_out(kitchen: LabelSet) -> None:
     found = calibrate(kitchen, logits, goals, [str(i) for i in range(50)])
     assert found.temperatures["allergens"] == 1.0
     assert found.points["careful"].promise["hiding milk"]["families"] == 0
+    assert not found.points["careful"].promise["hiding milk"]["holds"]
+
+
+def test_nothing_to_calibrate_on_promises_nothing(kitchen: LabelSet) -> None:
+    empty = {head.name: np.zeros((0, len(head.names))) for head in kitchen.heads}
+    found = calibrate(kitchen, empty, empty, [])
     assert not found.points["careful"].promise["hiding milk"]["holds"]

@@ -32,12 +32,14 @@ class Bundle:
         points = self.manifest["operating_points"]
         if name not in points:
             raise BundleError(f"{self.path}: no operating point {name!r}; there are {', '.join(points)}")
+        foreign = f"{self.path / MANIFEST}: foreign: operating point {name!r}"
         try:
-            return OperatingPoint(name, **points[name])
+            point = OperatingPoint(name, **points[name])
         except TypeError as error:
-            raise BundleError(
-                f"{self.path / MANIFEST}: foreign: operating point {name!r} has unknown entries"
-            ) from error
+            raise BundleError(f"{foreign} has unknown entries") from error
+        if unknown := point.limits.keys() - {guard.name for guard in self.labels.guards}:
+            raise BundleError(f"{foreign} limits {min(unknown)!r}, which is no guard of its label set")
+        return point
 
 
 def default_bundle() -> Path:

@@ -1,6 +1,7 @@
 """The classifier: a bundle, loaded and warm, that decides in the caller's thread in microseconds."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, Self
@@ -36,6 +37,7 @@ class Classifier:
         self._encoder = _encoder(bundle)
         self._run = _session(bundle).run
         self._decoder = Decoder(self.labels, self.point)
+        self._unlimited = Decoder(self.labels, replace(self.point, limits={}))
         self._outputs = [head.name for head in self.labels.heads]
         self._one_of = [head.kind == "one-of" for head in self.labels.heads]
         self._heads = [(head.name, head.names) for head in self.labels.heads]
@@ -80,9 +82,11 @@ class Classifier:
     ) -> Decision:
         """The decision that class probabilities, a row for each head, come to at this operating point.
 
+        Its limits are the student's: they rest on how it errs, and bind no teacher.
+
         ``start``: when the decision began, by ``perf_counter_ns``; without it ``microseconds`` stands as given.
         """
-        chosen, confidence, sure = self._decoder(rows)
+        chosen, confidence, sure = (self._decoder if source == "student" else self._unlimited)(rows)
         labels: dict[str, str | tuple[str, ...]] = {}
         for (head, names), one_of, classes in zip(self._heads, self._one_of, chosen, strict=True):
             labels[head] = names[classes[0]] if one_of else tuple([names[c] for c in classes])

@@ -72,7 +72,7 @@ class Decoder:
 
     def _searched(self, probabilities: Sequence[Sequence[float]], chosen: Chosen) -> Chosen:
         """The labels where the most probable classes of all heads cannot stand."""
-        gates = self._shut(probabilities)
+        gates = self._gates_now(probabilities)
         if self._clashes(chosen):
             chosen = self._together(probabilities, self._unruled, self._ungated) or self._together(
                 probabilities, self._incompatible, self._ungated
@@ -81,7 +81,7 @@ class Decoder:
             if (open_ones := self._gated(h, probabilities[h], chosen[h], gates[h])) != chosen[h]:
                 chosen[h] = open_ones
                 if _clash(chosen, self._incompatible):
-                    chosen = self._together(probabilities, self._incompatible, gates) or list(self._default)
+                    return self._together(probabilities, self._incompatible, gates) or list(self._default)
         return chosen
 
     def _confidence(self, probabilities: Sequence[Sequence[float]], chosen: Chosen) -> tuple[float, bool]:
@@ -98,7 +98,7 @@ class Decoder:
                 self._seen[key] = known
         return known
 
-    def _shut(self, probabilities: Sequence[Sequence[float]]) -> Gates:
+    def _gates_now(self, probabilities: Sequence[Sequence[float]]) -> Gates:
         """The gates, with those shut that a limit closes."""
         shut = self._limits.closed(probabilities)
         return [[inf if (h, c) in shut else p for c, p in enumerate(row)] for h, row in enumerate(self._gates)]

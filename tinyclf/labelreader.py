@@ -28,6 +28,8 @@ class Reader:
         _unique(root.entries("heads"), "head")
         self._heads = {head.name: head for head in heads}
         rules = tuple(self._rule(entry) for entry in root.entries("rules"))
+        guards = tuple(self._guard(entry) for entry in root.entries("guards"))
+        _unique(root.entries("guards"), "guard")
         pairs = (self._pairs(entry) for entry in root.entries("incompatible"))
         labels = LabelSet(
             name=root.text("name"),
@@ -36,7 +38,7 @@ class Reader:
             rules=rules,
             examples=tuple(self._example(entry) for entry in root.entries("examples")),
             incompatible=frozenset(itertools.chain.from_iterable(pairs)),
-            guards=tuple(self._guard(entry) for entry in root.entries("guards")),
+            guards=guards,
             source=root.table,
         )
         self._check_together(labels)

@@ -7,10 +7,10 @@ from tinyclf.labelset import Guard, LabelSet
 
 
 class Limits:
-    """Closes the class that a guard must ``never`` see chosen, while one of its ``when`` is too probable.
+    """Closes the class that a guard must ``never`` see chosen, while its ``when`` together are too probable.
 
-    Two signs say more than one: a child in distress beside good news leaves a mark on the emotion even where the
-    celebration alone looks certain.
+    Two signs say more than one: distress beside good news leaves a mark on the emotion even where the celebration
+    alone looks certain.
     """
 
     def __init__(self, labels: LabelSet, limits: Mapping[str, float]) -> None:
@@ -30,7 +30,7 @@ class Limits:
 
 
 def _risk(probabilities: Sequence[Sequence[float]], when: Sequence[tuple[int, bool, tuple[int, ...]]]) -> float:
-    """How probable it is that the guard applies: added up in a one-of head, otherwise the most probable class."""
+    """At least how probable it is that the guard applies: a sum in a one-of head, otherwise the most probable class."""
     return max([(sum if one_of else max)([probabilities[h][c] for c in classes]) for h, one_of, classes in when])
 
 

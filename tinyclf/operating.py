@@ -11,7 +11,7 @@ class OperatingPoint:
 
     ``sure``: head to the least probability of the chosen class. ``gates``: head to class to the least probability at
     which that class may be chosen. ``limits``: guard to the greatest probability of what it protects at which its
-    class may be chosen. ``promise``: what was bounded, on how many turns, and whether the bound holds.
+    class may be chosen. ``promise``: what was bounded, on how many families, and whether the bound holds.
     """
 
     name: str

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ from tinyclf.labelset import Guard, Head
 from tinyclf.operating import OperatingPoint
 from training.metrics import upper_bound
 from training.probabilities import probabilities
-from training.risk import GATES, LIMITS, Risk, measure, strictest_first
+from training.risk import GATES, LIMITS, Risk, last_proved, measure
 
 SURE = {"balanced": 0.95, "careful": 0.97}
 """The accuracy that the sure answers of each head, taken alone, shall have on the calibration split."""
 PRICE = 0.05
 """So much of a guarded class's F1 ``balanced`` gives for fewer guarded mistakes: they cost more than what is missed."""
+SPARE = 1
+"""``careful`` stays so many steps stricter than what is proved: an int8 export moves small probabilities a little."""
 STRICTEST, BOUND = 0.005, 0.015
 """``careful`` bounds the rate of every guarded mistake, with 95 % confidence for each: as strictly as the number of
 guarded families in the split can prove, between these two."""
@@ -56,9 +59,10 @@ def calibrate(
 ) -> Calibration:
     """Fit temperatures and choose the operating points ``balanced`` and ``careful``.
 
-    ``balanced`` gates a guarded class where its F1 is best, and limits it as strictly as ``PRICE`` allows. ``careful``
-    is at least as strict, and so that the guarded mistake is proved to be rarer than ``bound`` (see ``BOUND``), or says
-    that the split is too small for it.
+    ``balanced`` gates a guarded class where its F1 is best, and limits it so that of what ``PRICE`` allows the fewest
+    guarded mistakes are left. ``careful`` is at least as strict, and so that the guarded mistake is proved to be rarer
+    than ``bound`` (see ``BOUND``), or says that the split is too small for it. Guards are taken one after another, each
+    beside those before it; the promise is that of all together.
     """
     temperatures = {h.name: temperature(logits[h.name], goals[h.name], one_of=h.kind == "one-of") for h in labels.heads}
     given = probabilities(labels, logits, temperatures)
@@ -70,13 +74,10 @@ def calibrate(
     }
     wanted: dict[str, float] = {}
     for guard in labels.guards:
-
-        def risk(gate: float, limit: float, guard: Guard = guard) -> Risk:
-            return measure(labels, guard, given, goals, families, _guarded(OperatingPoint("trial"), guard, gate, limit))
-
-        balanced = _balanced(risk)
+        trials = {name: partial(_tried, labels, guard, given, goals, families, point) for name, point in points.items()}
+        balanced = _balanced(trials["balanced"])
         wanted[guard.name] = bound or provable(balanced.families)
-        careful = strictest_first(_stricter(risk, balanced), wanted[guard.name])
+        careful = last_proved(_path(trials["careful"], balanced), wanted[guard.name], SPARE)
         for name, found in (("balanced", balanced), ("careful", careful)):
             points[name] = _guarded(points[name], guard, found.gate, found.limit)
     promise = {
@@ -86,19 +87,36 @@ def calibrate(
     return Calibration(temperatures, {**points, "careful": replace(points["careful"], promise=promise)})
 
 
-def _balanced(risk: Trial) -> Risk:
-    """The gate at which F1 is best, and with it the strictest limit that costs at most ``PRICE`` of it."""
-    best = max((risk(gate, 1.0) for gate in GATES), key=lambda found: (found.f1, found.gate))
-    return next(found for limit in LIMITS if (found := risk(best.gate, limit)).f1 >= best.f1 - PRICE)
+def _balanced(trial: Trial) -> Risk:
+    """The gate at which F1 is best, and with it the limit that leaves the fewest mistakes for at most ``PRICE``."""
+    best = max((trial(gate, 1.0) for gate in GATES), key=lambda found: (found.f1, found.gate))
+    limited = [trial(best.gate, limit) for limit in LIMITS]
+    return min(
+        (found for found in limited if found.f1 >= best.f1 - PRICE), key=lambda found: (found.mistakes, -found.f1)
+    )
 
 
-def _stricter(risk: Trial, loosest: Risk) -> Iterator[Risk]:
-    """From the strictest on: first the gate is loosened, then the limit, up to those of ``loosest``."""
-    for gate in sorted((gate for gate in GATES if gate > loosest.gate), reverse=True):
-        yield risk(gate, LIMITS[0])
+def _path(trial: Trial, end: Risk) -> Iterator[Risk]:
+    """From the strictest on: first the gate is loosened, then the limit, up to those of ``end``."""
+    for gate in reversed([gate for gate in GATES if gate > end.gate]):
+        yield trial(gate, LIMITS[0])
     for limit in LIMITS:
-        if limit <= loosest.limit:
-            yield risk(loosest.gate, limit)
+        if limit <= end.limit:
+            yield trial(end.gate, limit)
+
+
+def _tried(
+    labels: LabelSet,
+    guard: Guard,
+    given: Mapping[str, Floats],
+    goals: Mapping[str, Floats],
+    families: Sequence[str],
+    point: OperatingPoint,
+    gate: float,
+    limit: float,
+) -> Risk:
+    """What this gate and limit would do at the point."""
+    return measure(labels, guard, given, goals, families, _guarded(point, guard, gate, limit))
 
 
 def _guarded(point: OperatingPoint, guard: Guard, gate: float, limit: float) -> OperatingPoint:

@@ -15,27 +15,11 @@ from training.metrics import trials_needed, upper_bound
 from training.probabilities import decide
 
 GATES = (*(round(0.30 + 0.02 * step, 2) for step in range(33)), 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.999)
+"""The loosest first."""
 LIMITS = (
-    0.001,
-    0.0015,
-    0.002,
-    0.003,
-    0.004,
-    0.005,
-    0.007,
-    0.01,
-    0.015,
-    0.02,
-    0.03,
-    0.05,
-    0.07,
-    0.1,
-    0.15,
-    0.2,
-    0.3,
-    1.0,
-)
-"""Both from the strictest on where they are tried; a limit of 1 closes nothing."""
+    0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 1.0,
+)  # fmt: skip
+"""The strictest first; the last one closes nothing."""
 CONFIDENCE = 0.95
 
 
@@ -93,7 +77,7 @@ def measure(
     head, name = guard.never
     place, column = [h.name for h in labels.heads].index(head), labels.head(head).names.index(name)
     chosen = decide(labels, given, point)
-    answered = np.array([column in row[place] for row in chosen])
+    answered = np.array([column in row[place] for row in chosen], dtype=bool)
     guarded, goal = guarded_rows(labels, guard, goals), goals[head][:, column]
     known, wanted = ~np.isnan(goal), np.nan_to_num(goal) >= 0.5
     total = int(answered[known].sum()) + int(wanted.sum())
@@ -107,8 +91,10 @@ def measure(
     )
 
 
-def strictest_first(path: Iterable[Risk], wanted: float) -> Risk:
-    """The last on the path, from the strictest on, whose rate is proved to be at most ``wanted``; the first if none is.
+def last_proved(path: Iterable[Risk], wanted: float, spare: int = 0) -> Risk:
+    """The last on a path, from the strictest on, whose rate is proved to be at most ``wanted``; the first if none is.
+
+    With ``spare`` the one that stands so many steps before it.
 
     Each is tested by its Clopper-Pearson bound, and testing stops at the first that fails: a fixed sequence, so the
     95 % hold for the chosen one without a correction for how many were tested (Angelopoulos et al., Learn then Test,
@@ -116,10 +102,10 @@ def strictest_first(path: Iterable[Risk], wanted: float) -> Risk:
     student chosen and the path laid on the same rows is neglected.
     """
     risks = iter(path)
-    chosen = next(risks)
-    if chosen.bound <= wanted:
+    passed = [next(risks)]
+    if passed[0].bound <= wanted:
         for risk in risks:
             if risk.bound > wanted:
                 break
-            chosen = risk
-    return chosen
+            passed.append(risk)
+    return passed[max(len(passed) - 1 - spare, 0)]
