@@ -74,10 +74,10 @@ def calibrate(
     }
     wanted: dict[str, float] = {}
     for guard in labels.guards:
-        trials = {name: partial(_tried, labels, guard, given, goals, families, point) for name, point in points.items()}
-        balanced = _balanced(trials["balanced"])
+        measured = partial(measure, labels, guard, given, goals, families)
+        balanced = _balanced(_trial(measured, guard, points["balanced"]))
         wanted[guard.name] = bound or provable(balanced.families)
-        careful = last_proved(_path(trials["careful"], balanced), wanted[guard.name], SPARE)
+        careful = last_proved(_path(_trial(measured, guard, points["careful"]), balanced), wanted[guard.name], SPARE)
         for name, found in (("balanced", balanced), ("careful", careful)):
             points[name] = _guarded(points[name], guard, found.gate, found.limit)
     promise = {
@@ -105,18 +105,9 @@ def _path(trial: Trial, end: Risk) -> Iterator[Risk]:
             yield trial(end.gate, limit)
 
 
-def _tried(
-    labels: LabelSet,
-    guard: Guard,
-    given: Mapping[str, Floats],
-    goals: Mapping[str, Floats],
-    families: Sequence[str],
-    point: OperatingPoint,
-    gate: float,
-    limit: float,
-) -> Risk:
-    """What this gate and limit would do at the point."""
-    return measure(labels, guard, given, goals, families, _guarded(point, guard, gate, limit))
+def _trial(measured: Callable[[OperatingPoint], Risk], guard: Guard, point: OperatingPoint) -> Trial:
+    """What a gate and a limit would do at the point."""
+    return lambda gate, limit: measured(_guarded(point, guard, gate, limit))
 
 
 def _guarded(point: OperatingPoint, guard: Guard, gate: float, limit: float) -> OperatingPoint:
