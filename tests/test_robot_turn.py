@@ -160,19 +160,20 @@ def refuses(to: Scripted) -> None:
 
 def test_the_llm_is_told_the_mood_and_the_last_exchange(clf: Classifier) -> None:
     asked = "Hai cộng ba bằng mấy?"
+    numbers = ("bốn", "năm", "sáu", "bảy", "tám", "mười")
+    said = next(word for word in numbers if clf(word, asked).labels != clf(word).labels)  # the turn before matters
     with playing(answers("Hai cộng ba ", "bằng mấy?"), answers("Giỏi quá!")) as (url, bodies):
-        printed = talk("--url", url, said="chơi toán đi pika\n\nbốn\n")
+        printed = talk("--url", url, said=f"chơi toán đi pika\n\n{said}\n")
     assert f"robot: {asked}\n" in printed
     first, second = bodies
     assert (first["model"], first["stream"], first["max_tokens"]) == ("parrot", True, 80)
-    for body, decision in ((first, clf("chơi toán đi pika")), (second, clf("bốn", asked))):
+    for body, decision in ((first, clf("chơi toán đi pika")), (second, clf(said, asked))):
         system = body["messages"][0]
         assert system["role"] == "system"
         assert system["content"].endswith(f" {hint(clf.labels, decision.labels, 'vi')}")
         assert clf.labels.chosen(decision.labels)[0].name in printed
-    assert clf("bốn", asked).labels != clf("bốn").labels, "the turn before must matter here"
     assert [(m["role"], m["content"]) for m in second["messages"][1:]] == [
-        ("user", "chơi toán đi pika"), ("assistant", asked), ("user", "bốn"),
+        ("user", "chơi toán đi pika"), ("assistant", asked), ("user", said),
     ]  # fmt: skip
 
 
