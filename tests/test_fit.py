@@ -59,9 +59,8 @@ def test_the_report_has_figures_for_every_head_and_guard(trained: Path) -> None:
         assert set(metrics["heads"]) == {"dish", "allergens"}
         assert set(metrics["guards"]["hiding milk"]) >= {"mistakes", "turns", "upper_bound", "precision", "recall"}
         assert metrics["n"] == report["splits"]["test"]
-    assert (
-        report["test"]["balanced"]["heads"]["dish"]["accuracy"] > 0.8
-    )  # `careful` finds too few rows to prove anything
+    balanced = report["test"]["balanced"]  # `careful` has too few rows to prove anything, and closes what is guarded
+    assert balanced["heads"]["dish"]["accuracy"] > 0.8
     assert all(member["epoch"] == 20 for member in report["members"])
     assert not list(trained.glob("member-*"))
     page = (trained / "REPORT.md").read_text()
