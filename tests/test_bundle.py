@@ -102,6 +102,15 @@ def test_an_unknown_operating_point_lists_the_known() -> None:
         Classifier.load(point="brave")
 
 
+def test_a_limit_without_its_guard_is_refused(copy: Path) -> None:
+    manifest = json.loads((copy / MANIFEST).read_text())
+    manifest["operating_points"]["balanced"]["limits"] = {"nobody": 0.1}
+    contents = {name: (copy / name).read_bytes() for name in FILES if name != MANIFEST}
+    write_bundle(copy, {k: v for k, v in manifest.items() if k not in ("format", "files", "sha256")}, contents)
+    with pytest.raises(BundleError, match=r"operating point 'balanced' limits 'nobody', which is no guard"):
+        Classifier.load(copy)
+
+
 def test_the_default_bundle_keeps_its_promise_on_the_turns_that_it_rests_on() -> None:
     careful = Classifier.load(point="careful")
     rows = authored_splits(careful.labels).calibration

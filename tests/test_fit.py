@@ -61,6 +61,7 @@ def test_the_report_has_figures_for_every_head_and_guard(trained: Path) -> None:
         assert metrics["n"] == report["splits"]["test"]
     balanced = report["test"]["balanced"]  # `careful` has too few rows to prove anything, and closes what is guarded
     assert balanced["heads"]["dish"]["accuracy"] > 0.8
+    assert report["test"]["careful"]["guards"]["hiding milk"]["mistakes"] == 0
     assert all(member["epoch"] == 20 for member in report["members"])
     assert not list(trained.glob("member-*"))
     page = (trained / "REPORT.md").read_text()

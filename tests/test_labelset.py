@@ -69,6 +69,9 @@ def test_a_mistake_in_how_a_class_looks_or_sounds_is_named(tmp_path: Path, line:
     assert str(caught.value).startswith(f"{path}:9: head 'dish': class 'cake': {said}")
 
 
+TWIN = '[[guards]]\nname = "hiding milk"\nnever = { dish = "cake" }\nwhen = { allergens = "milk" }\n\n'
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
@@ -80,6 +83,7 @@ def test_a_mistake_in_how_a_class_looks_or_sounds_is_named(tmp_path: Path, line:
         ('name = "nuts"', 'nome = "nuts"', 17, "unknown key 'nome'"),
         ('name = "nuts"', "name = 7", 17, "head 'allergens': class needs a name"),
         ('never = { dish = "soup" }', 'never = { dish = ["soup", "cake"] }', 26, "a guard names one class"),
+        ("[[examples]]", f"{TWIN}[[examples]]", 31, "guard 'hiding milk' stands twice"),
         ('labels = { dish = "soup"', 'labels = { dish = 3, x = "soup"', 31, "head 'dish' has no class 3"),
         ("utterance = ", "uterance = ", 31, "unknown key 'uterance'"),
         ("allergens = [] }", 'allergens = ["milk"], dish = "none" }', 1, "not valid TOML"),

@@ -42,9 +42,9 @@ class Decoder:
         self._default = [tuple(map(head.names.index, as_tuple(head.default))) for head in labels.heads]
         self._sure = [point.sure.get(head.name, 0.0) for head in labels.heads]
         self._heads = list(zip(self._one_of, self._gates, self._sure, strict=True))
-        index = {(head.name, name): (h, c) for h, head in enumerate(labels.heads) for c, name in enumerate(head.names)}
-        self._incompatible = _partners((index[a], index[b]) for a, b in labels.incompatible)
-        self._unruled = _partners((index[a], index[b]) for a, b in labels.incompatible | labels.unruled)
+        places = labels.places
+        self._incompatible = _partners((places[a], places[b]) for a, b in labels.incompatible)
+        self._unruled = _partners((places[a], places[b]) for a, b in labels.incompatible | labels.unruled)
         self._seen: dict[tuple[tuple[int, ...], ...], bool] = {}
 
     def __call__(self, probabilities: Sequence[Sequence[float]]) -> tuple[Chosen, float, bool]:

@@ -109,6 +109,11 @@ class LabelSet:
         return {head.name: head.default for head in self.heads}
 
     @property
+    def places(self) -> dict[ClassRef, tuple[int, int]]:
+        """Where each class stands: the index of its head, and its own among the head's classes."""
+        return {(head.name, name): (h, c) for h, head in enumerate(self.heads) for c, name in enumerate(head.names)}
+
+    @property
     def unruled(self) -> frozenset[tuple[ClassRef, ClassRef]]:
         """The pairs of classes of two one-of heads that no rule gives together; none where there are no rules."""
         found: set[tuple[ClassRef, ClassRef]] = set()

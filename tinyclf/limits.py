@@ -36,9 +36,9 @@ def _risk(probabilities: Sequence[Sequence[float]], when: Sequence[tuple[int, bo
 
 def _places(labels: LabelSet, guard: Guard) -> tuple[Ref, list[tuple[int, bool, tuple[int, ...]]]]:
     """Where ``never`` and ``when`` stand among the probabilities, ``when`` by head."""
-    index = {(head.name, name): (h, c) for h, head in enumerate(labels.heads) for c, name in enumerate(head.names)}
+    places = labels.places
     when: dict[int, list[int]] = {}
     for ref in guard.when:
-        h, c = index[ref]
+        h, c = places[ref]
         when.setdefault(h, []).append(c)
-    return index[guard.never], [(h, labels.heads[h].kind == "one-of", tuple(found)) for h, found in when.items()]
+    return places[guard.never], [(h, labels.heads[h].kind == "one-of", tuple(found)) for h, found in when.items()]

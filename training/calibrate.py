@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -72,18 +71,18 @@ def calibrate(
         )
         for name, rate in SURE.items()
     }
+
+    def measured(guard: Guard, point: OperatingPoint) -> Risk:
+        return measure(labels, guard, given, goals, families, point)
+
     wanted: dict[str, float] = {}
     for guard in labels.guards:
-        measured = partial(measure, labels, guard, given, goals, families)
         balanced = _balanced(_trial(measured, guard, points["balanced"]))
         wanted[guard.name] = bound or provable(balanced.families)
         careful = last_proved(_path(_trial(measured, guard, points["careful"]), balanced), wanted[guard.name], SPARE)
         for name, found in (("balanced", balanced), ("careful", careful)):
             points[name] = _guarded(points[name], guard, found.gate, found.limit)
-    promise = {
-        guard.name: measure(labels, guard, given, goals, families, points["careful"]).promise(wanted[guard.name])
-        for guard in labels.guards
-    }
+    promise = {guard.name: measured(guard, points["careful"]).promise(wanted[guard.name]) for guard in labels.guards}
     return Calibration(temperatures, {**points, "careful": replace(points["careful"], promise=promise)})
 
 
@@ -105,9 +104,9 @@ def _path(trial: Trial, end: Risk) -> Iterator[Risk]:
             yield trial(end.gate, limit)
 
 
-def _trial(measured: Callable[[OperatingPoint], Risk], guard: Guard, point: OperatingPoint) -> Trial:
+def _trial(measured: Callable[[Guard, OperatingPoint], Risk], guard: Guard, point: OperatingPoint) -> Trial:
     """What a gate and a limit would do at the point."""
-    return lambda gate, limit: measured(_guarded(point, guard, gate, limit))
+    return lambda gate, limit: measured(guard, _guarded(point, guard, gate, limit))
 
 
 def _guarded(point: OperatingPoint, guard: Guard, gate: float, limit: float) -> OperatingPoint:

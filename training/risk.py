@@ -74,8 +74,7 @@ def measure(
     point: OperatingPoint,
 ) -> Risk:
     """The risk of a guard at this point, decided by the runtime's decoder."""
-    head, name = guard.never
-    place, column = [h.name for h in labels.heads].index(head), labels.head(head).names.index(name)
+    (head, name), (place, column) = guard.never, labels.places[guard.never]
     chosen = decide(labels, given, point)
     answered = np.array([column in row[place] for row in chosen], dtype=bool)
     guarded, goal = guarded_rows(labels, guard, goals), goals[head][:, column]
